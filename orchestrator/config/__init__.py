@@ -1,0 +1,1 @@
+"""TOML to model, and the catalog: topologies, scenarios, profiles, kernel flavours, architectures."""

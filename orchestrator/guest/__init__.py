@@ -1,0 +1,1 @@
+"""The guest image: a deterministic initramfs, and the payload of a trial."""

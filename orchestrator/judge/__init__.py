@@ -1,0 +1,1 @@
+"""Measurements to a verdict. Pure: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""The values that stages exchange: frozen, without I/O, standard library only."""

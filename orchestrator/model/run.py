@@ -1,0 +1,61 @@
+"""A run: one invocation of ``orchestrator test``, as it is recorded. Every report is rendered from this alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.model.kernel import KernelBuild
+from orchestrator.model.scenario import Scenario
+from orchestrator.model.series import Series
+from orchestrator.model.topology import Topology
+from orchestrator.model.tree import Trees
+from orchestrator.model.trial import TrialResult, TrialSpec
+from orchestrator.model.verdict import Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Which trials a run consists of: every scenario on every topology with every seed, for both kernels."""
+
+    name: str
+    what_for: str
+    scenarios: tuple[str, ...]
+    topologies: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is going to do: enough to go on with it after an interruption (``--resume``)."""
+
+    run_id: str
+    mail: str
+    linux: str
+    base_rev: str | None
+    profile: Profile
+    sealed: bool
+    sandbox: bool
+    accelerator: str
+    trials: tuple[TrialSpec, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """``run.json``. ``environment`` names host, QEMU, accelerator (with its reason) and our own version."""
+
+    run_id: str
+    started: str
+    finished: str
+    plan: Plan
+    series: Series
+    trees: Trees
+    builds: tuple[KernelBuild, ...]
+    topologies: tuple[Topology, ...]
+    scenarios: tuple[Scenario, ...]
+    trials: tuple[TrialResult, ...]
+    verdict: Verdict
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The results folder: the run directory is the database."""

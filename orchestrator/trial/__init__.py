@@ -1,0 +1,1 @@
+"""A trial to measurements: sealed and live scripts over one machine."""
