@@ -1,0 +1,10 @@
+# The whole pool at max_pool_percent; see scenario.toml. Sourced by /guest/trial.
+# shellcheck shell=sh
+
+setup() {
+	put 0 /proc/sys/vm/page-cluster &&
+		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
+		zswap_on compressor="$COMPRESSOR" max_pool_percent="$MAX_POOL_PERCENT" \
+			accept_threshold_percent="$ACCEPT_THRESHOLD_PERCENT" shrinker_enabled=N &&
+		memcg_make load
+}
