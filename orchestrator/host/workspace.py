@@ -104,6 +104,16 @@ def publish_bytes(target: Path, data: bytes) -> None:
         raise InfraError(f"cannot write {target}: {error.strerror}") from error
 
 
+def append_line(target: Path, line: str) -> None:
+    """Append one line to ``target`` in a single write, so that a reader never sees half of it."""
+    make_folder(target.parent)
+    try:
+        with target.open("ab", buffering=0) as handle:
+            handle.write(f"{line}\n".encode())
+    except OSError as error:
+        raise InfraError(f"cannot write {target}: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
     """Hold a private folder that is removed when the block is left."""

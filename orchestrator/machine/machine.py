@@ -1,0 +1,134 @@
+"""A machine: one QEMU with one guest, held for the length of a block and gone after it, however the block is left."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.errors import Evidence, LostMachine, TimedOut, as_command, tail
+from orchestrator.host import process
+from orchestrator.host.deadline import Deadline
+from orchestrator.machine.argv import SSH_PORT, MachineConfig, qemu_argv
+from orchestrator.machine.keys import MachineKeys
+from orchestrator.machine.qmp import Qmp, qmp_session
+from orchestrator.machine.ssh import FabricShell, connected_shell
+
+MARK = re.compile(r"orchestrator: ([a-z-]+)")
+POLL_S = 0.02
+OOM_SCORE = "500"
+"""A host short of memory shall kill a guest, not the orchestrator."""
+
+MAXIMUM_CONSOLE = 64 << 20
+"""What of a console is read at most; a stranger's kernel may write without end."""
+
+
+class GuestEnded(LostMachine):
+    """The guest ended by itself (panic, reboot, power-off) before it was asked to."""
+
+
+class Machine:
+    """A running guest. Made by :func:`running_machine`."""
+
+    def __init__(self, qemu: process.Process, qmp: Qmp, console: Path, errors: Path) -> None:
+        self.qemu = qemu
+        self.qmp = qmp
+        self.console = console
+        self._errors = errors
+        self.ssh_port = 0
+
+    def pasteable_command(self) -> str:
+        """Return QEMU's command as one line for a shell."""
+        return shlex.join(self.qemu.command)
+
+    def console_text(self) -> str:
+        """Return what the guest wrote on its console so far."""
+        try:
+            with self.console.open("rb") as handle:
+                return handle.read(MAXIMUM_CONSOLE).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def marks(self) -> list[str]:
+        """Return the words that the guest's init has said so far, in order."""
+        return MARK.findall(self.console_text())
+
+    def wait_for_mark(self, mark: str, deadline: Deadline) -> None:
+        """Wait until the guest's init has said ``mark``.
+
+        Raises :class:`GuestEnded` when the guest ended first, :class:`LostMachine` when QEMU itself failed, and
+        :class:`TimedOut` with the console's end.
+        """
+        seen = -1
+        while True:
+            ended = self.qemu.exit_status
+            size = self.console.stat().st_size if self.console.exists() else 0
+            if size != seen or ended is not None:
+                seen = size
+                if mark in self.marks():
+                    return
+            if ended is not None:
+                raise self._ended(ended, mark)
+            try:
+                deadline.pause(POLL_S)
+            except TimedOut as error:
+                raise TimedOut(error.message, evidence=self.evidence()) from None
+
+    def evidence(self) -> Evidence:
+        """Return the console's end and where the whole of it is."""
+        return Evidence(command=self.qemu.command, last_lines=tail(self.console_text()), log=self.console)
+
+    def _ended(self, status: int, mark: str) -> LostMachine:
+        words = self._errors.read_text(errors="replace").strip()
+        if status == 0:
+            return GuestEnded(f"the guest ended before it said '{mark}'", evidence=self.evidence())
+        return LostMachine(
+            f"QEMU ended with status {status} before the guest said '{mark}': {words or 'without a word'}",
+            hint="orchestrator doctor",
+            evidence=Evidence(command=self.qemu.command, exit_status=status, last_lines=tail(words), log=self._errors),
+        )
+
+    @contextlib.contextmanager
+    def shell(self, keys: MachineKeys, deadline: Deadline) -> Iterator[FabricShell]:
+        """Hold a shell in the guest."""
+        with connected_shell(self.ssh_port, keys, deadline) as shell:
+            yield shell
+
+
+@contextlib.contextmanager
+def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machine]:
+    """Hold a machine made from ``config`` (its ``qmp_fd`` is filled in here), its guest started.
+
+    ``deadline`` bounds the start, until the guest's CPUs run.
+    """
+    ours, theirs = socket.socketpair()
+    errors_path = config.console.with_name("qemu.err")
+    config = dataclasses.replace(config, qmp_fd=theirs.fileno())
+    with contextlib.ExitStack() as stack:
+        stack.callback(ours.close)
+        with theirs, errors_path.open("wb") as errors:
+            argv = qemu_argv(config)
+            qemu = stack.enter_context(process.running(argv, stdout=errors, stderr=errors, pass_fds=[theirs.fileno()]))
+        _prefer_for_oom_kill(qemu.pid)
+        try:
+            qmp = stack.enter_context(qmp_session(ours, deadline))
+            machine = Machine(qemu, qmp, config.console, errors_path)
+            machine.ssh_port = qmp.forwarded_port(SSH_PORT, deadline)
+            qmp.execute("cont", deadline)
+        except LostMachine as error:
+            words = errors_path.read_text(errors="replace")
+            evidence = Evidence(
+                command=as_command(argv), exit_status=qemu.exit_status, last_lines=tail(words), log=errors_path
+            )
+            raise LostMachine(f"{error.message}", hint="orchestrator doctor", evidence=evidence) from error
+        yield machine
+
+
+def _prefer_for_oom_kill(pid: int) -> None:
+    # It may have ended already, and /proc may be mounted read-only in a container.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(OOM_SCORE)

@@ -1,0 +1,186 @@
+"""What the guest recorded, parsed. It comes from a stranger's kernel: everything is checked, nothing is believed.
+
+Formats: ``guest_scripts/src/README.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.errors import InfraError
+
+SAMPLE = re.compile(rb"@sample (\S+) (\d+)\.(\d{9})")
+FILE = re.compile(rb"@file (.+) (\d+)")
+ERROR = re.compile(rb"@error (.+) (\S+)")
+NODE = re.compile(r"node (\d+) memory_kib (\d+) cpus (\S*) distances ([\d ]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """All files at one moment of guest time (seconds since boot). A file that was not there is not in ``files``."""
+
+    label: str
+    at_s: float
+    files: Mapping[str, str]
+
+    def keyed(self, path: str) -> Mapping[str, int]:
+        """Return a file of ``key value`` lines (vmstat, memory.stat); {} when the file was not there."""
+        out = {}
+        for line in self.files.get(path, "").splitlines():
+            key, _, value = line.partition(" ")
+            if value.strip().isdecimal():
+                out[key] = int(value)
+        return out
+
+    def number(self, path: str) -> int | None:
+        """Return a file that holds one number; None when it was not there or holds something else."""
+        text = self.files.get(path, "").strip()
+        return int(text) if text.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTotals:
+    """One line of the probes' record: a probe, the group (``nid`` and so on), calls, sums and histograms by field."""
+
+    probe: str
+    group: Mapping[str, str]
+    calls: int
+    sums: Mapping[str, int]
+    histograms: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """The probes' record: which could be placed, what they counted, how many events (or fields) were lost."""
+
+    placed: Mapping[str, str]
+    totals: tuple[ProbeTotals, ...]
+    lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestNode:
+    """What the guest's kernel made of one node."""
+
+    number: int
+    memory_kib: int
+    cpus: tuple[int, ...]
+    distances: tuple[int, ...]
+
+
+def parse_samples(data: bytes) -> tuple[Sample, ...]:
+    """Return the samples in order; :class:`InfraError` when the record is damaged.
+
+    A last sample that was cut off (the guest died while writing it) is left out.
+    """
+    samples: list[tuple[str, float, dict[str, str]]] = []
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        if end < 0:
+            break
+        line, at = data[at:end], end + 1
+        if match := SAMPLE.fullmatch(line):
+            samples.append((match[1].decode(), int(match[2]) + int(match[3]) / 1e9, {}))
+        elif (match := FILE.fullmatch(line)) and samples:
+            length = int(match[2])
+            if at + length + 1 > len(data):
+                samples.pop()
+                break
+            samples[-1][2][match[1].decode()] = data[at : at + length].decode("utf-8", "replace")
+            at += length + 1
+        elif not ERROR.fullmatch(line):
+            raise InfraError(f"the guest's samples are damaged at byte {at}: {line[:60]!r}")
+    return tuple(Sample(label=label, at_s=at_s, files=files) for label, at_s, files in samples)
+
+
+def sample_labelled(samples: tuple[Sample, ...], label: str) -> Sample | None:
+    """Return the first sample with ``label``; None when there is none."""
+    return next((sample for sample in samples if sample.label == label), None)
+
+
+def json_lines(data: bytes, *, what: str) -> list[Mapping[str, object]]:
+    """Return a record of JSON objects, one a line; :class:`InfraError` naming the line when one is not."""
+    out: list[Mapping[str, object]] = []
+    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise InfraError(f"{what}, line {number}: not JSON: {line[:80]!r}") from error
+        if not isinstance(value, dict):
+            raise InfraError(f"{what}, line {number}: not an object: {line[:80]!r}")
+        out.append(value)
+    return out
+
+
+def parse_probes(data: bytes) -> Probes:
+    """Return the probes' record; :class:`InfraError` when it is damaged."""
+    placed: dict[str, str] = {}
+    totals = []
+    lost = 0
+    for line in json_lines(data, what="the probes' record"):
+        if "lost" in line:
+            lost += sum(_integer(value) for value in _mapping(line["lost"]).values())
+            continue
+        name = str(line.get("probe", ""))
+        placed[name] = str(line.get("status"))
+        lost += _integer(line.get("unparsed", 0))
+        if "calls" in line:
+            totals.append(
+                ProbeTotals(
+                    probe=name,
+                    group={key: str(value) for key, value in _mapping(line.get("group", {})).items()},
+                    calls=_integer(line["calls"]),
+                    sums={key: _integer(value) for key, value in _mapping(line.get("sum", {})).items()},
+                    histograms={
+                        field: {key: _integer(value) for key, value in _mapping(counts).items()}
+                        for field, counts in _mapping(line.get("hist", {})).items()
+                    },
+                )
+            )
+    return Probes(placed=placed, totals=tuple(totals), lost=lost)
+
+
+def parse_topology(text: str) -> tuple[GuestNode, ...]:
+    """Return the nodes that the guest's kernel saw; :class:`InfraError` when a line is not understood."""
+    nodes = []
+    for line in text.splitlines():
+        if line.startswith("online "):
+            continue
+        match = NODE.fullmatch(line.strip())
+        if match is None:
+            raise InfraError(f"the guest's description of its topology is damaged: {line!r}")
+        nodes.append(
+            GuestNode(
+                number=int(match[1]),
+                memory_kib=int(match[2]),
+                cpus=parse_cpu_list(match[3]),
+                distances=tuple(int(word) for word in match[4].split()),
+            )
+        )
+    return tuple(nodes)
+
+
+def parse_cpu_list(text: str) -> tuple[int, ...]:
+    """Return the numbers of a list such as ``0-2,5`` (bitmap_parselist in lib/bitmap-str.c); () for an empty one."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first:
+            numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise InfraError(f"the guest's record is damaged: {value!r} is not an object")
+    return value
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InfraError(f"the guest's record is damaged: {value!r} is not a whole number")
+    return value

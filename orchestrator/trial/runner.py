@@ -1,0 +1,96 @@
+"""One trial over one machine: sealed (the guest runs it by itself) or live (driven and watched over SSH)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from orchestrator.errors import LostMachine, TimedOut
+from orchestrator.host import workspace
+from orchestrator.host.deadline import Cancellation, Deadline
+from orchestrator.machine.argv import MachineConfig
+from orchestrator.machine.machine import Machine, running_machine
+from orchestrator.model.trial import TrialResult
+from orchestrator.trial.live import drive_live
+from orchestrator.trial.outcome import Recorded, lost_result, result_of
+from orchestrator.trial.request import RESULTS, TrialRequest
+
+SEALED_END = "sealed-end"
+READY = "ready"
+START_S = 30.0
+READY_S = 120.0
+COLLECT_S = 120.0
+
+
+def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> TrialResult:
+    """Run one trial and return what it gave; its records are in ``request.folder``.
+
+    A machine that was lost gives a result with status ERROR (so that its console is kept); only ``Cancelled`` and
+    errors before the machine exists are raised.
+    """
+    workspace.make_folder(request.folder)
+    console = request.folder / "console.log"
+    console.unlink(missing_ok=True)
+    started = time.monotonic()
+    try:
+        files = _recorded_files(request, console, cancellation)
+    except (LostMachine, TimedOut) as error:
+        recorded = Recorded(files={}, console=_console(console), wall_s=time.monotonic() - started)
+        return lost_result(request, error, recorded)
+    for name, data in files.items():
+        workspace.publish_bytes(_inside(request.folder / "guest", name), data)
+    recorded = Recorded(files=files, console=_console(console), wall_s=time.monotonic() - started)
+    return result_of(request, recorded)
+
+
+def _recorded_files(request: TrialRequest, console: Path, cancellation: Cancellation) -> Mapping[str, bytes]:
+    with _machine(request, console, cancellation) as machine:
+        if request.spec.sealed:
+            limit = Deadline(request.scenario.timeout_s, what=f"trial {request.spec.id}", cancellation=cancellation)
+            machine.wait_for_mark(SEALED_END, limit)
+        ready = Deadline(READY_S, what="the guest's SSH server", cancellation=cancellation)
+        machine.wait_for_mark(READY, ready)
+        with machine.shell(request.keys, ready) as shell:
+            if not request.spec.sealed:
+                drive_live(request, machine, shell, cancellation)
+            collect = Deadline(COLLECT_S, what="collecting the results", cancellation=cancellation)
+            return shell.fetch_folder(RESULTS, collect)
+
+
+@contextlib.contextmanager
+def _machine(request: TrialRequest, console: Path, cancellation: Cancellation) -> Iterator[Machine]:
+    with workspace.scratch_folder("orchestrator-trial") as scratch:
+        initrd = scratch / "initrd"
+        initrd.write_bytes(request.initrd)
+        config = machine_config(request, initrd=initrd, console=console)
+        with running_machine(config, Deadline(START_S, what="QEMU's start", cancellation=cancellation)) as machine:
+            workspace.publish_text(request.folder / "argv.txt", machine.pasteable_command() + "\n")
+            yield machine
+
+
+def machine_config(request: TrialRequest, *, initrd: Path, console: Path) -> MachineConfig:
+    """Return the machine that ``request`` asks for."""
+    return MachineConfig(
+        architecture=request.architecture,
+        topology=request.topology,
+        kernel=request.build.image,
+        initrd=initrd,
+        console=console,
+        qmp_fd=-1,
+        sealed=request.spec.sealed,
+        accelerator=request.accelerator,
+    )
+
+
+def _console(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return ``folder/name``; the name comes from the guest and must not lead out of the folder."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise LostMachine(f"the guest sent a file name that leads out of the record: {name!r}")
+    return path
