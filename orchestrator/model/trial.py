@@ -39,11 +39,17 @@ class TrialSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that a trial had to show: ``status`` is PASS, FAIL, ERROR or SKIP; ``message`` says what was seen."""
+    """One thing that a trial had to show: ``status`` is PASS, FAIL, ERROR or SKIP; ``message`` says what was seen.
+
+    Two failures with the same ``fingerprint`` are the same failure ("" where the name says it all); ``detail`` is what
+    was seen in full: the lines of a splat, the wrong page.
+    """
 
     name: str
     status: Status
     message: str = ""
+    fingerprint: str = ""
+    detail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

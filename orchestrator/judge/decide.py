@@ -1,0 +1,210 @@
+"""FINDINGS AND CHANGES → VERDICT. Pure; what is proven stands, whatever else went wrong.
+
+The order is REGRESSION > ERROR > INCONCLUSIVE > CHANGED > IMPROVEMENT > PASS, and PASS needs data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import PatchFault
+from orchestrator.judge.compare import compare, has_worsened, is_usable, pairs_by_cell, relative_size, stem_of
+from orchestrator.judge.findings import find_all, is_new_but_blameless
+from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding
+from orchestrator.model.scenario import Scenario
+from orchestrator.model.trial import Status, TrialResult, TrialSpec
+from orchestrator.model.verdict import Change, Finding, MetricChange, Outcome, Verdict
+
+SENTENCES = 3
+WORTH_A_SENTENCE = 0.1
+"""How far a metric must have moved to be worth a sentence where others moved more. The table shows all."""
+
+_MOVED = frozenset({Change.CHANGED, Change.REMOVED, Change.ADDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """All that the verdict rests on."""
+
+    planned: tuple[TrialSpec, ...]
+    trials: dict[TrialSpec, TrialResult]
+    changes: tuple[MetricChange, ...]
+    findings: tuple[Finding, ...]
+    pairs: int
+
+    def with_status(self, *statuses: Status) -> list[TrialResult]:
+        """Return the planned trials that ended so."""
+        return [trial for spec in self.planned if (trial := self.trials.get(spec)) and trial.status in statuses]
+
+    @property
+    def not_run(self) -> list[TrialSpec]:
+        """The planned trials that gave nothing, without a fault of ours: interrupted, left out."""
+        gave = {Status.PASS, Status.FAIL, Status.DONE, Status.ERROR}
+        return [spec for spec in self.planned if spec not in self.trials or self.trials[spec].status not in gave]
+
+    def changed(self, *kinds: Change) -> list[MetricChange]:
+        """Return the metrics that became so, what a person should see first first."""
+        return [change for change in self.changes if change.change in kinds]
+
+    @property
+    def blamed(self) -> list[Finding]:
+        """What the patch is to blame for."""
+        return [finding for finding in self.findings if finding.blamed]
+
+    @property
+    def undecided(self) -> list[MetricChange]:
+        """Metrics that worsened, but in one seed only: neither to be blamed on the patch nor to be passed over."""
+        return [change for change in self.changed(Change.UNCLEAR) if len(change.seeds) == 1 and has_worsened(change)]
+
+
+def decide(
+    *,
+    scenarios: Sequence[Scenario],
+    planned: Sequence[TrialSpec],
+    trials: Sequence[TrialResult],
+    faults: Sequence[PatchFault] = (),
+) -> Verdict:
+    """Return the verdict on a run.
+
+    ``planned`` is every trial that the run set out to do; a trial without a record counts as not run. ``faults`` are
+    the stages that the patched kernel did not get through. Records of trials that were not planned are not judged.
+    """
+    wanted = set(planned)
+    records = {trial.spec: trial for trial in trials if trial.spec in wanted}
+    judged = tuple(records.values())
+    case = _Case(
+        planned=tuple(dict.fromkeys(planned)),
+        trials=records,
+        changes=compare(scenarios, judged),
+        findings=find_all(judged, faults),
+        pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
+    )
+    outcome = _outcome(case)
+    return Verdict(
+        outcome=outcome,
+        sentences=tuple(_sentences(outcome, case)),
+        changes=case.changes,
+        findings=case.findings,
+        not_covered=(*_not_covered(case), *_without_metrics(scenarios, case)),
+    )
+
+
+def _outcome(case: _Case) -> Outcome:
+    if case.blamed or case.changed(Change.REGRESSED):
+        return Outcome.REGRESSION
+    if case.with_status(Status.ERROR):
+        return Outcome.ERROR
+    if case.not_run or not case.pairs or case.undecided or _halved(case):
+        return Outcome.INCONCLUSIVE
+    if case.changed(*_MOVED) or any(is_new_but_blameless(finding) for finding in case.findings):
+        return Outcome.CHANGED
+    return Outcome.IMPROVEMENT if case.changed(Change.IMPROVED) else Outcome.PASS
+
+
+def _halved(case: _Case) -> list[TrialResult]:
+    """Trials that came to an end and left no metrics: their pair was not compared."""
+    return [trial for trial in case.with_status(Status.PASS, Status.FAIL, Status.DONE) if not is_usable(trial)]
+
+
+def _sentences(outcome: Outcome, case: _Case) -> list[str]:
+    match outcome:
+        case Outcome.REGRESSION:
+            first = [sentence_on_finding(finding) for finding in case.blamed]
+            first += [sentence_on_change(change) for change in _one_a_family(case.changed(Change.REGRESSED))]
+            said = first + _on_gaps(case) + _on_changes(case)
+        case Outcome.ERROR | Outcome.INCONCLUSIVE:
+            said = _on_gaps(case) + [_on_undecided(case)] * bool(case.undecided) + _on_changes(case)
+        case Outcome.CHANGED | Outcome.IMPROVEMENT:
+            said = _on_changes(case) + _on_improvements(case)
+        case Outcome.PASS:
+            return [_on_nothing(case)]
+    return said[: SENTENCES - 1] + _in_numbers(case) if case.changes else said[:SENTENCES]
+
+
+def _in_numbers(case: _Case) -> list[str]:
+    """Say how many metrics became what, so that three sentences hide nothing."""
+    counts = Counter(change.change for change in case.changes)
+    parts = [f"{counts[kind]} {kind}" for kind in Change if counts[kind]]
+    return [f"Of {count_of(len(case.changes), 'metric')} compared: {', '.join(parts)}."]
+
+
+def _one_a_family(changes: Sequence[MetricChange]) -> list[MetricChange]:
+    """Keep the first of a metric's nodes: one node's loss is its neighbour's gain, and is said once."""
+    return list({stem_of(change): change for change in reversed(changes)}.values())[::-1]
+
+
+def _on_changes(case: _Case) -> list[str]:
+    new = [f"With the patch only: {finding.title}." for finding in case.findings if is_new_but_blameless(finding)]
+    return new + _telling(_one_a_family(case.changed(*_MOVED)))
+
+
+def _on_improvements(case: _Case) -> list[str]:
+    return _telling(case.changed(Change.IMPROVED))
+
+
+def _telling(changes: Sequence[MetricChange]) -> list[str]:
+    """Say the first change however small, and others only where they are not."""
+    return [sentence_on_change(change) for change in changes[:1]] + [
+        sentence_on_change(change) for change in changes[1:] if relative_size(change) >= WORTH_A_SENTENCE
+    ]
+
+
+def _on_undecided(case: _Case) -> str:
+    names = ", ".join(dict.fromkeys(change.metric for change in case.undecided))
+    return f"One seed only, so that nothing can be said of what worsened in it ({names}): run more seeds."
+
+
+def _on_gaps(case: _Case) -> list[str]:
+    """Say what is missing and whose fault that is."""
+    sentences = []
+    if errors := case.with_status(Status.ERROR):
+        reason, _ = Counter(trial.message or "no reason given" for trial in errors).most_common(1)[0]
+        lost = f"{len(errors)} of {count_of(len(case.planned), 'trial')}"
+        sentences.append(f"{lost} failed by our fault, not the patch's: {reason.rstrip('.')}.")
+    if case.not_run:
+        sentences.append(f"{len(case.not_run)} of {count_of(len(case.planned), 'planned trial')} did not run.")
+    if halved := _halved(case):
+        sentences.append(f"{count_of(len(halved), 'trial')} ended without metrics and could not be compared.")
+    if not case.pairs and not case.blamed:
+        sentences.append("There is no pair of trials of base and patched to compare.")
+    return sentences
+
+
+def _on_nothing(case: _Case) -> str:
+    cells = {(change.scenario, change.topology) for change in case.changes}
+    where = count_of(len(cells), "pair") + " of scenario and topology"
+    return (
+        f"No metric moved by more than base's own spread between seeds: "
+        f"{count_of(len(case.changes), 'comparison')} over {where}, {count_of(case.pairs, 'pair')} of trials."
+    )
+
+
+def _not_covered(case: _Case) -> list[str]:
+    """Name every planned trial that gave nothing to compare, with the reason."""
+    lines = []
+    for spec in case.planned:
+        trial = case.trials.get(spec)
+        if trial is None:
+            lines.append(f"{spec.id}: {Status.MISS}, not run")
+        elif trial.status not in {Status.PASS, Status.FAIL, Status.DONE}:
+            lines.append(f"{spec.id}: {trial.status}, {trial.message or 'no reason given'}")
+        elif not is_usable(trial):
+            lines.append(f"{spec.id}: {trial.status}, but it left no metrics")
+    return lines
+
+
+def _without_metrics(scenarios: Sequence[Scenario], case: _Case) -> list[str]:
+    """Name the metrics that a scenario promises and neither kernel has: absent is not zero, and not the same either."""
+    there: dict[tuple[str, str], set[str]] = {}
+    for change in case.changes:
+        there.setdefault((change.scenario, change.topology), set()).add(change.metric.partition("@")[0])
+    return [
+        f"{scenario.name} on {topology}: neither kernel has {metric.name}"
+        for scenario in scenarios
+        for (name, topology), names in there.items()
+        if name == scenario.name
+        for metric in scenario.metrics
+        if metric.name not in names
+    ]

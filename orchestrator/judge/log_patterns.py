@@ -1,0 +1,124 @@
+"""What the kernel prints when something is wrong: the table that :mod:`orchestrator.judge.kernel_log` scans with.
+
+Taken from the printing code of Linux 7.2 (``kernel/panic.c``, ``arch/x86/mm/fault.c``, ``mm/kasan/report.c``, ...) and
+from older formats where they differ. Every pattern is matched at the beginning of a message, after its time stamp.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LogKind(StrEnum):
+    """What kind of trouble a kernel log shows."""
+
+    KASAN = "KASAN"
+    KFENCE = "KFENCE"
+    KCSAN = "KCSAN"
+    UBSAN = "UBSAN"
+    LOCKDEP = "lockdep"
+    RCU_STALL = "RCU stall"
+    SOFT_LOCKUP = "soft lockup"
+    HARD_LOCKUP = "hard lockup"
+    HUNG_TASK = "hung task"
+    BAD_PAGE = "bad page state"
+    BAD_RSS = "bad rss counter"
+    BAD_SWAP = "bad swap entry"
+    LIST_CORRUPTION = "list corruption"
+    KMEMLEAK = "kmemleak"
+    PANIC = "panic"
+    OOPS = "Oops"
+    BUG = "BUG"
+    WARNING = "WARNING"
+    REBOOT = "unexpected reboot"
+    OOM_KILL = "out of memory kill"
+
+    @property
+    def ends_machine(self) -> bool:
+        """Whether it explains that a machine stopped answering."""
+        return self in FATAL
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether it is the kernel's own failure; an out of memory kill may be what the workload asked for."""
+        return self is not LogKind.OOM_KILL
+
+
+FATAL = frozenset(
+    {
+        LogKind.PANIC, LogKind.OOPS, LogKind.BUG, LogKind.REBOOT, LogKind.LIST_CORRUPTION,
+        LogKind.SOFT_LOCKUP, LogKind.HARD_LOCKUP, LogKind.HUNG_TASK, LogKind.RCU_STALL,
+    }
+)  # fmt: skip
+
+ONE_LINE = frozenset({LogKind.BAD_RSS, LogKind.BAD_SWAP, LogKind.KMEMLEAK, LogKind.REBOOT})
+"""Kinds that come without a call trace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPattern:
+    """A message that opens a finding; ``regex`` is matched at the beginning of the message."""
+
+    kind: LogKind
+    regex: re.Pattern[str]
+
+
+def _pattern(kind: LogKind, regex: str) -> LogPattern:
+    return LogPattern(kind=kind, regex=re.compile(regex))
+
+
+_LOCKDEP = (
+    r"WARNING: (?:possible (?:circular locking|recursive locking|irq lock inversion)|inconsistent lock state"
+    r"|suspicious RCU usage|bad unlock balance|bad contention|held lock freed|lock held when returning"
+    r"|Nested lock was not taken|chain_key collision|\S+-safe -> \S+-unsafe lock order|.* still has locks held)"
+)
+
+PATTERNS: tuple[LogPattern, ...] = (
+    # The particular before the general: the first that matches names the kind.
+    _pattern(LogKind.KASAN, r"BUG: KASAN: "),
+    _pattern(LogKind.KFENCE, r"BUG: KFENCE: "),
+    _pattern(LogKind.KCSAN, r"BUG: KCSAN: "),
+    _pattern(LogKind.UBSAN, r"UBSAN: "),
+    _pattern(LogKind.LOCKDEP, _LOCKDEP),
+    _pattern(LogKind.LOCKDEP, r"\[ BUG: .* \]"),
+    _pattern(LogKind.RCU_STALL, r"(?:rcu: )?INFO: rcu\w* (?:self-)?detected (?:expedited )?stalls?\b"),
+    _pattern(LogKind.SOFT_LOCKUP, r"(?:watchdog: )?BUG: soft lockup\b"),
+    _pattern(LogKind.SOFT_LOCKUP, r"BUG: workqueue lockup\b"),
+    _pattern(LogKind.HARD_LOCKUP, r"(?:NMI )?(?:watchdog: )?(?:CPU\d+: )?Watchdog detected hard LOCKUP"),
+    _pattern(LogKind.HUNG_TASK, r"INFO: task .+:\d+ blocked (?:in I/O wait )?for more than \d+ seconds"),
+    _pattern(LogKind.BAD_PAGE, r"BUG: Bad page (?:state|map|cache)\b"),
+    _pattern(LogKind.BAD_RSS, r"BUG: (?:Bad rss-counter state|non-zero pgtables_bytes)"),
+    # mm/swapfile.c names its function first: "_swap_info_get: Bad swap offset entry 3ffffffffffff".
+    _pattern(LogKind.BAD_SWAP, r"(?:\w+: )?(?:[Bb]ad|Unused) swap (?:file|offset) entry"),
+    _pattern(LogKind.LIST_CORRUPTION, r"list_(?:add|del) (?:corruption|double add)"),
+    _pattern(LogKind.KMEMLEAK, r"kmemleak: \d+ new suspected memory leaks"),
+    _pattern(LogKind.PANIC, r"Kernel panic - not syncing\b"),
+    _pattern(LogKind.BUG, r"BUG: (?:unable to handle|kernel NULL pointer)"),
+    _pattern(LogKind.BUG, r"kernel BUG at "),
+    _pattern(LogKind.OOPS, r"Oops: "),
+    _pattern(LogKind.OOPS, r"(?:general protection fault|double fault|invalid opcode|stack segment)(?:,|:| )"),
+    _pattern(LogKind.OOPS, r"[Uu]nable to handle (?:kernel|paging|page)"),
+    _pattern(LogKind.BUG, r"BUG: "),
+    # mm/slub.c: "BUG kmalloc-64 (Not tainted): Redzone overwritten".
+    _pattern(LogKind.BUG, r"BUG \S+ \((?:Not tainted|Tainted|G|P)"),
+    _pattern(LogKind.WARNING, r"WARNING: "),
+    _pattern(LogKind.OOM_KILL, r".+ invoked oom-killer: "),
+    _pattern(LogKind.OOM_KILL, r"oom-kill:"),
+    _pattern(LogKind.OOM_KILL, r"(?:Memory cgroup out|Out) of memory(?: \([^)]*\))?: Killed process"),
+)
+
+OOM_KILLED = re.compile(r"(?:Memory cgroup out|Out) of memory(?: \([^)]*\))?: Killed process")
+
+CONSEQUENCE = re.compile(
+    r"Kernel panic - not syncing: (?:Fatal |.*panic_on_|.*: panic on|softlockup: hung|hung_task: blocked|RCU Stall)"
+)
+"""A panic that another finding led to: it belongs to that one."""
+
+REPORTING_FRAMES = re.compile(
+    r"(?:dump_stack|show_stack|print_|kasan_|__kasan|__asan_|check_region|kfence_|ubsan_|__ubsan_|vpanic$|panic$|__warn"
+    r"|report_bug|handle_bug|exc_|asm_exc_|die$|__die|oops_|bad_page$|check_noncircular|check_prev|validate_chain"
+    r"|__lock_acquire|lock_acquire|mark_lock|lockdep_|__schedule_bug|__might_|watchdog|nmi_|rcu_|sched_show_task)"
+)
+"""Frames of the reporting machinery, which say nothing of where the trouble was; skipped at the top of a trace only."""

@@ -1,0 +1,197 @@
+"""The decision: which verdict follows from which trials, and what is said of it."""
+
+from __future__ import annotations
+
+from orchestrator.errors import Evidence, PatchFault
+from orchestrator.judge.decide import decide
+from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
+from orchestrator.model.scenario import Direction
+from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
+from orchestrator.model.verdict import Outcome, Verdict
+from tests.unit.judge.test_kernel_log import LOGS
+from tests.unit.record_builder import A2_BASE, A2_V5, BASE, PATCHED, a2_trials, metric, scenario, spec, trial
+
+WRONG_PAGE = Check(name="integrity", status=Status.FAIL, message="page 0x7f00 holds 00, not ab")
+
+
+def judge(
+    trials: list[TrialResult] | tuple[TrialResult, ...], *more: TrialSpec, faults: tuple[PatchFault, ...] = ()
+) -> Verdict:
+    planned = [each.spec for each in trials] + list(more)
+    return decide(scenarios=(scenario(),), planned=planned, trials=trials, faults=faults)
+
+
+def pair(base: dict[str, float], patched: dict[str, float], seeds: tuple[int, ...] = (1, 2)) -> list[TrialResult]:
+    return [trial(spec(kernel, seed), each) for seed in seeds for kernel, each in ((BASE, base), (PATCHED, patched))]
+
+
+def test_verdict_when_a_node_is_starved_then_changed_and_that_is_said_first() -> None:
+    verdict = judge(a2_trials())
+    assert verdict.outcome is Outcome.CHANGED
+    assert verdict.sentences[0] == (
+        "On two-node, memcg-limit: written_back@node1 fell from 4096 to 0 pages in each of 2 seeds "
+        "(no direction: a change, not by itself a bug)."
+    )
+
+
+def test_verdict_when_nothing_moved_then_pass_with_the_number_of_comparisons() -> None:
+    verdict = judge(pair(A2_BASE, A2_BASE))
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.outcome.exit_status == 0
+    assert "9 comparisons" in verdict.sentences[0]
+
+
+def test_verdict_when_there_are_no_trials_then_inconclusive_and_not_pass() -> None:
+    assert judge([]).outcome is Outcome.INCONCLUSIVE
+    assert judge([], spec(BASE), spec(PATCHED)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_verdict_when_a_metric_worsened_in_every_seed_then_regression_with_figures() -> None:
+    verdict = judge(pair(A2_BASE, {**A2_BASE, "store_rejects": 8184}))
+    assert verdict.outcome is Outcome.REGRESSION
+    assert verdict.sentences[0] == (
+        "On two-node, memcg-limit: store_rejects rose from 5372 to 8184 pages in each of 2 seeds (lower is better)."
+    )
+
+
+def test_verdict_when_a_metric_worsened_in_the_only_seed_then_inconclusive() -> None:
+    verdict = judge(pair(A2_BASE, {**A2_BASE, "store_rejects": 8184}, seeds=(1,)))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "run more seeds" in " ".join(verdict.sentences)
+
+
+def test_verdict_when_metrics_only_improved_then_improvement() -> None:
+    verdict = judge(pair(A2_BASE, {**A2_BASE, "store_rejects": 127}))
+    assert verdict.outcome is Outcome.IMPROVEMENT
+    assert verdict.outcome.exit_status == 0
+
+
+def test_verdict_when_a_trial_errored_then_error_that_names_the_reason() -> None:
+    lost = trial(spec(PATCHED, 3), status=Status.ERROR, message="QEMU exited before the guest answered")
+    verdict = judge([*a2_trials(), trial(spec(BASE, 3), A2_BASE), lost])
+    assert verdict.outcome is Outcome.ERROR
+    assert verdict.sentences[0].startswith("1 of 10 trials failed by our fault, not the patch's: QEMU exited")
+    assert verdict.not_covered == (f"{lost.spec.id}: ERROR, QEMU exited before the guest answered",)
+
+
+def test_verdict_when_a_trial_errored_but_a_regression_is_proven_then_regression_stands() -> None:
+    lost = trial(spec(PATCHED, 1, topology="one-node"), status=Status.ERROR, message="lost")
+    verdict = judge([*pair(A2_BASE, {**A2_BASE, "store_rejects": 8184}), lost])
+    assert verdict.outcome is Outcome.REGRESSION
+    assert any("our fault" in sentence for sentence in verdict.sentences)
+
+
+def test_verdict_when_planned_trials_did_not_run_then_inconclusive_and_each_is_named() -> None:
+    missing = spec(BASE, 1, topology="four-node")
+    skipped = trial(spec(PATCHED, 1, topology="four-node"), status=Status.SKIP, message="no room in memory")
+    verdict = judge([*a2_trials(), skipped], missing)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.not_covered == (
+        f"{skipped.spec.id}: SKIP, no room in memory",
+        f"{missing.id}: MISS, not run",
+    )
+
+
+def test_verdict_when_the_patched_kernel_does_not_build_then_regression() -> None:
+    fault = PatchFault("mm/zswap.c:1100: error: 'x' undeclared", stage="build", evidence=Evidence(exit_status=2))
+    verdict = judge([], spec(BASE), spec(PATCHED), faults=(fault,))
+    assert verdict.outcome is Outcome.REGRESSION
+    assert (
+        verdict.sentences[0] == "The patched kernel does not build, base does: mm/zswap.c:1100: error: 'x' undeclared."
+    )
+    assert verdict.findings[0].detail == ("exit status: 2",)
+    assert len(verdict.not_covered) == 2
+
+
+def test_finding_on_patched_when_base_passes_then_blamed() -> None:
+    bad = trial(spec(PATCHED), A2_BASE, status=Status.FAIL, checks=(WRONG_PAGE,))
+    verdict = judge([trial(spec(BASE), A2_BASE), bad])
+    assert verdict.outcome is Outcome.REGRESSION
+    assert [finding.blamed for finding in verdict.findings] == [True]
+
+
+def test_finding_on_patched_when_base_shows_the_same_in_another_seed_then_not_blamed() -> None:
+    trials = [
+        trial(spec(BASE, 1), A2_BASE, status=Status.FAIL, checks=(WRONG_PAGE,)),
+        trial(spec(PATCHED, 1), A2_BASE),
+        trial(spec(BASE, 2), A2_BASE),
+        trial(spec(PATCHED, 2), A2_BASE, status=Status.FAIL, checks=(WRONG_PAGE,)),
+    ]
+    verdict = judge(trials)
+    assert verdict.outcome is Outcome.PASS
+    assert not any(finding.blamed for finding in verdict.findings)
+    assert "base shows the same" in verdict.findings[0].title
+
+
+def test_finding_on_base_when_patched_passes_then_noted_and_not_blamed() -> None:
+    verdict = judge(
+        [trial(spec(BASE), A2_BASE, status=Status.FAIL, checks=(WRONG_PAGE,)), trial(spec(PATCHED), A2_BASE)]
+    )
+    assert verdict.outcome is Outcome.PASS
+    assert "not seen with the patch" in verdict.findings[0].title
+
+
+def test_finding_on_patched_when_base_never_ran_then_nobody_is_blamed() -> None:
+    bad = trial(spec(PATCHED), A2_BASE, status=Status.FAIL, checks=(WRONG_PAGE,))
+    verdict = judge([bad], spec(BASE))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert not verdict.findings[0].blamed
+
+
+def test_finding_in_three_seeds_is_listed_once() -> None:
+    trials = [trial(spec(BASE, seed), A2_BASE) for seed in (1, 2, 3)]
+    trials += [trial(spec(PATCHED, seed), A2_BASE, status=Status.FAIL, checks=(WRONG_PAGE,)) for seed in (1, 2, 3)]
+    assert len(judge(trials).findings) == 1
+
+
+def test_splat_on_patched_when_base_has_another_splat_then_blamed() -> None:
+    warned, oopsed = (
+        scan_kernel_log((LOGS / f"{name}.txt").read_text())
+        for name in ("real-7.2-warning-topology", "null-dereference-then-panic")
+    )
+    base = with_kernel_log(trial(spec(BASE), A2_BASE), warned)
+    patched = with_kernel_log(with_kernel_log(trial(spec(PATCHED), A2_BASE), warned), oopsed)
+    blamed = [finding for finding in judge([base, patched]).findings if finding.blamed]
+    assert [finding.kind for finding in blamed] == ["BUG"]
+
+
+def test_oom_kill_on_patched_only_is_a_change_and_no_regression() -> None:
+    scan = scan_kernel_log((LOGS / "real-7.2-memcg-oom.txt").read_text())
+    trials = pair(A2_BASE, A2_BASE)
+    trials[1] = with_kernel_log(trials[1], scan)
+    verdict = judge(trials)
+    assert verdict.outcome is Outcome.CHANGED
+    assert verdict.sentences[0].startswith("With the patch only: Memory cgroup out of memory")
+
+
+def test_oom_kill_on_both_kernels_is_nothing_new() -> None:
+    scan = scan_kernel_log((LOGS / "real-7.2-memcg-oom.txt").read_text())
+    assert judge([with_kernel_log(each, scan) for each in pair(A2_BASE, A2_BASE)]).outcome is Outcome.PASS
+
+
+def test_trial_that_panicked_on_both_kernels_then_not_compared_and_inconclusive() -> None:
+    scan = scan_kernel_log((LOGS / "real-7.2-panic-init-killed.txt").read_text())
+    lost = [trial(spec(kernel), status=Status.ERROR, message="QEMU ended") for kernel in (BASE, PATCHED)]
+    verdict = judge([with_kernel_log(each, scan) for each in lost])
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert len(verdict.not_covered) == 2
+
+
+def test_metric_that_neither_kernel_has_is_not_covered() -> None:
+    more = scenario(metrics=(*scenario().metrics, metric("decompress_fail", Direction.DOWN)))
+    trials = pair(A2_BASE, A2_V5)
+    verdict = decide(scenarios=(more,), planned=[each.spec for each in trials], trials=trials)
+    assert verdict.not_covered == ("memcg-limit on two-node: neither kernel has decompress_fail",)
+
+
+def test_record_that_was_not_planned_is_not_judged() -> None:
+    trials = pair(A2_BASE, A2_BASE)
+    stray = pair(A2_BASE, {**A2_BASE, "store_rejects": 9999}, seeds=(7, 8))
+    verdict = decide(scenarios=(scenario(),), planned=[each.spec for each in trials], trials=[*trials, *stray])
+    assert verdict.outcome is Outcome.PASS
+
+
+def test_sentences_are_never_more_than_three() -> None:
+    trials = [*a2_trials(), trial(spec(BASE, 9), status=Status.ERROR, message="x"), trial(spec(PATCHED, 9), A2_V5)]
+    for verdict in (judge(trials), judge(a2_trials()), judge([])):
+        assert 1 <= len(verdict.sentences) <= 3
