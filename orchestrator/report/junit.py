@@ -1,0 +1,218 @@
+"""RUN RECORD → JUNIT XML, by junit-xml; the only module that knows that library.
+
+A suite a topology, and one, ``run``, for what is of no topology: the kernel builds. In a suite a case a trial and a case
+a metric. ``<failure>`` stands only where the patch is blamed, so that a file without one and exit status 0 say the same;
+``<error>`` where we failed; ``<skipped>`` with its reason where there is nothing to say: not run, or base's own failure.
+Valid by Jenkins' junit-10.xsd, which has properties for suites only: counters are named after their case.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from junit_xml import TestCase, TestSuite, to_xml_report_string
+
+from orchestrator.model.kernel import KernelRole
+from orchestrator.model.run import RunRecord
+from orchestrator.model.trial import Status, TrialResult, TrialSpec
+from orchestrator.model.verdict import Change, Finding, MetricChange
+
+RUN_SUITE = "run"
+# XML 1.0 has no way to write these, not even as references. The C1 controls are legal but junit-xml drops them.
+_ILLEGAL = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufde0-\ufffd\U00010000-\U0010ffff]")
+_NONCHARACTER = re.compile(
+    "[" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000)) + "]"
+)
+_REJECTED = {"testsuites": {"disabled"}, "testsuite": {"disabled"}}
+"""Attributes that junit-xml writes and Jenkins' schema does not have."""
+
+
+def render_junit(record: RunRecord) -> str:
+    """Return the text of ``junit.xml``."""
+    topologies = list(dict.fromkeys([*record.plan.profile.topologies, *(spec.topology for spec in record.plan.trials)]))
+    suites = [_run_suite(record), *(_topology_suite(record, topology) for topology in topologies)]
+    return _for_jenkins(to_xml_report_string(suites, prettyprint=False))
+
+
+def legal(text: str) -> str:
+    """Return ``text`` with every character that XML cannot carry written in hex, where one can see it."""
+    text = text.replace("\r\n", "\n")
+    return _NONCHARACTER.sub(_visible, _ILLEGAL.sub(_visible, text))
+
+
+def _visible(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}"
+
+
+def _for_jenkins(text: str) -> str:
+    """Return junit-xml's output without the attributes that Jenkins rejects, and with durations that it can read."""
+    root = ET.fromstring(text)  # noqa: S314 - what we rendered ourselves a moment ago
+    for element in root.iter():
+        for name in _REJECTED.get(element.tag, set()):
+            element.attrib.pop(name, None)
+        if "time" in element.attrib:
+            # junit-xml writes str(float), which is "1e-05" for a short time.
+            element.set("time", f"{float(element.attrib['time']):.3f}")
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(record: RunRecord, name: str, cases: Sequence[TestCase], properties: Iterable[tuple[str, str]]) -> TestSuite:
+    return TestSuite(
+        legal(name),
+        list(cases),
+        timestamp=_timestamp(record.started),
+        properties={legal(key): legal(value) for key, value in properties},
+    )
+
+
+def _timestamp(started: str) -> str:
+    # Jenkins wants ISO 8601 without a zone.
+    try:
+        return datetime.fromisoformat(started).strftime("%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return legal(started)
+
+
+def _run_suite(record: RunRecord) -> TestSuite:
+    cases = [_build_case(record, role) for role in KernelRole]
+    cases += [
+        _fault_case(finding) for finding in record.verdict.findings if not finding.trial and finding.kind != "build"
+    ]
+    facts = [
+        ("run_id", record.run_id),
+        ("verdict", str(record.verdict.outcome)),
+        *((f"verdict.sentence.{number}", text) for number, text in enumerate(record.verdict.sentences, 1)),
+        ("series", record.series.title),
+        ("base", f"{record.trees.base.describe} ({record.trees.base.commit})"),
+        *((f"not_covered.{number}", text) for number, text in enumerate(record.verdict.not_covered, 1)),
+        *((f"environment.{key}", value) for key, value in record.environment.items()),
+    ]
+    return _suite(record, RUN_SUITE, cases, facts)
+
+
+def _build_case(record: RunRecord, role: KernelRole) -> TestCase:
+    build = next((build for build in record.builds if build.role is role), None)
+    case = TestCase(f"build.{role}", classname=RUN_SUITE, elapsed_sec=build.seconds if build else None)
+    failed = [
+        finding for finding in record.verdict.findings
+        if finding.kind == "build" and finding.kernel == role and not finding.trial
+    ]  # fmt: skip
+    for finding in failed:
+        _add_failure(case, finding)
+    if build is None and not failed:
+        case.add_skipped_info(message="not built")
+    if build is not None:
+        case.stdout = legal("\n".join([f"{build.release} {build.key}", *build.warnings]))
+    return case
+
+
+def _fault_case(finding: Finding) -> TestCase:
+    case = TestCase(legal(f"{finding.kind}.{finding.kernel}"), classname=RUN_SUITE)
+    _add_failure(case, finding)
+    return case
+
+
+def _add_failure(case: TestCase, finding: Finding) -> None:
+    case.add_failure_info(
+        message=legal(finding.title), output=legal("\n".join(finding.detail)), failure_type=finding.kind
+    )
+
+
+def _topology_suite(record: RunRecord, topology: str) -> TestSuite:
+    done = {trial.spec: trial for trial in record.trials}
+    specs = [spec for spec in record.plan.trials if spec.topology == topology]
+    cases = [_trial_case(record, spec, done.get(spec)) for spec in specs]
+    cases += [_metric_case(change) for change in record.verdict.changes if change.topology == topology]
+    counters = [
+        (f"{_trial_name(spec)}.{name}", _number(value))
+        for spec in specs
+        if spec in done
+        for name, value in done[spec].metrics.items()
+    ]
+    return _suite(record, topology, cases, counters)
+
+
+def _trial_name(spec: TrialSpec) -> str:
+    return f"{spec.scenario}.{spec.kernel}.s{spec.seed}{'' if spec.sealed else '.live'}"
+
+
+def _trial_case(record: RunRecord, spec: TrialSpec, trial: TrialResult | None) -> TestCase:
+    case = TestCase(legal(_trial_name(spec)), classname=legal(spec.topology))
+    if trial is None:
+        case.add_skipped_info(message=f"{Status.MISS}: not run")
+        return case
+    case.elapsed_sec = trial.wall_s
+    message = legal(trial.message) or str(trial.status)
+    evidence = legal("\n".join(_evidence(trial)))
+    match trial.status:
+        case Status.ERROR:
+            case.add_error_info(message=message, output=evidence, error_type="ours")
+        case Status.SKIP | Status.MISS:
+            case.add_skipped_info(message=f"{trial.status}: {message}")
+        case Status.FAIL if blamed := _blamed(record, spec):
+            kinds = ", ".join(dict.fromkeys(finding.kind for finding in blamed))
+            case.add_failure_info(message=message, output=evidence, failure_type=legal(kinds))
+        case Status.FAIL:
+            case.add_skipped_info(message=f"failed, but the patch is not to blame: {message}", output=evidence)
+    case.stdout = legal("\n".join(_account(trial)))
+    return case
+
+
+def _blamed(record: RunRecord, spec: TrialSpec) -> list[Finding]:
+    """Return what the patch is blamed for in a trial, or in the same trial with another seed."""
+    same = {
+        other.id
+        for other in record.plan.trials
+        if (other.kernel, other.scenario, other.topology) == (spec.kernel, spec.scenario, spec.topology)
+    }
+    return [finding for finding in record.verdict.findings if finding.blamed and finding.trial in same]
+
+
+def _evidence(trial: TrialResult) -> list[str]:
+    lines = [
+        f"{check.status} {check.name}: {check.message}" for check in trial.checks if check.status is not Status.PASS
+    ]
+    if trial.kernel_log:
+        lines += ["", "kernel log:", *trial.kernel_log]
+    if trial.console_tail:
+        lines += ["", "end of the console:", *trial.console_tail]
+    return lines
+
+
+def _account(trial: TrialResult) -> list[str]:
+    facts = [f"{trial.status} {trial.message}".rstrip(), f"digest {trial.digest or 'none'}", f"key {trial.key}"]
+    if trial.cached:
+        facts.append("from the cache")
+    return [*facts, *(f"{name} = {_number(value)}" for name, value in trial.metrics.items())]
+
+
+def _metric_case(change: MetricChange) -> TestCase:
+    case = TestCase(legal(f"{change.scenario}.{change.metric}"), classname=legal(change.topology))
+    rows = [
+        f"seed {seed}: base {_number(old)}, patched {_number(new)}"
+        for seed, old, new in zip(change.seeds, change.base, change.patched, strict=True)
+    ]
+    said = [f"{change.change} ({_direction(change)}; spread of base between seeds {_number(change.spread)})", *rows]
+    if change.change is Change.REGRESSED:
+        case.add_failure_info(
+            message=legal(f"{change.metric} worsened: {'; '.join(rows)}"),
+            output=legal("\n".join(said)),
+            failure_type=str(change.change),
+        )
+    case.stdout = legal("\n".join(said))
+    return case
+
+
+def _direction(change: MetricChange) -> str:
+    better = {"up": "higher is better", "down": "lower is better"}
+    return better.get(change.direction, "no direction")
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "absent"
+    return str(int(value)) if float(value).is_integer() else repr(value)
