@@ -18,8 +18,8 @@ from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialSpec
 
-GUEST_TIMEOUT_S = 900
-"""Guest seconds after which a workload that has not come to its end is given up."""
+GUEST_TIMEOUT_S = 120
+"""Guest seconds after which a workload that has not come to its end is given up; one takes about 5."""
 
 SAMPLE_MS = 250
 """Guest milliseconds between two samples while the workload runs."""

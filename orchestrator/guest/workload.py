@@ -25,18 +25,21 @@ def expand_workload(lines: Sequence[str], topology: Topology) -> str:
     for line in lines:
         words = line.split()
         text = line.replace("{first}", str(first)).replace("{last}", str(last))
-        if words[:1] == ["region"] and "{others}" in line:
+        if words[:1] == ["region"] and len(words) > 2 and "{others}" in line:
             copies[words[1]] = others
-            out += [_renamed(text, words[1], node).replace("{others}", str(node)) for node in others]
+            made = [_renamed(text, 1, node).replace("{others}", str(node)) for node in others]
         elif words[:1] == ["step"] and len(words) > 2 and words[2] in copies:
-            out += [_renamed(text, words[2], node) for node in copies[words[2]]]
-        elif "{" in text:
-            raise UserError(f"workload: unknown placeholder in '{line}'", hint="{first}, {last} or {others}")
+            made = [_renamed(text, 2, node) for node in copies[words[2]]]
         else:
-            out.append(text)
+            made = [text]
+        if any("{" in copy for copy in made):
+            raise UserError(f"workload: unknown placeholder in '{line}'", hint="{first}, {last} or {others}")
+        out += made
     return "\n".join([*out, *MEETING, ""])
 
 
-def _renamed(line: str, name: str, node: int) -> str:
+def _renamed(line: str, place: int, node: int) -> str:
+    """Return ``line`` with the region's name, its word number ``place``, made the one of ``node``."""
     words = line.split()
-    return " ".join(f"{name}.{node}" if word == name else word for word in words)
+    words[place] += f".{node}"
+    return " ".join(words)

@@ -89,18 +89,17 @@ def install(requirements: Sequence[Requirement], *, cancellation: Cancellation) 
 
     Raises :class:`InfraError` with apt's words when it fails, or when there is no apt.
     """
-    if process.find_program("apt-get") is None:
-        packages = ", ".join(requirement.package for requirement in requirements)
-        raise InfraError(
-            "this machine has no apt-get", hint=f"install by hand what your system calls these: {packages}"
-        )
     packages = sorted({requirement.package for requirement in requirements})
+    if process.find_program("apt-get") is None:
+        hint = f"install by hand what your system calls these: {', '.join(packages)}"
+        raise InfraError("this machine has no apt-get", hint=hint)
     prefix = [] if os.geteuid() == 0 else ["sudo"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for argv in (
+    commands: list[list[str]] = [
         [*prefix, "apt-get", "-q", "update"],
         [*prefix, "apt-get", "-q", "install", "-y", "--no-install-recommends", *packages],
-    ):
+    ]
+    for argv in commands:
         deadline = Deadline(INSTALL_TIMEOUT_S, what="apt-get", cancellation=cancellation)
         finished = process.run(argv, deadline=deadline, env=environment)
         if not finished.ok:

@@ -21,6 +21,11 @@ class Phase(StrEnum):
     FAILED = "failed"
     NOTE = "note"
 
+    @property
+    def ends_step(self) -> bool:
+        """Whether nothing more comes of the step."""
+        return self in {Phase.FINISHED, Phase.FAILED}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEvent:

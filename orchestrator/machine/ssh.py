@@ -16,7 +16,7 @@ import fabric
 import invoke
 import paramiko
 
-from orchestrator.errors import Evidence, InfraError, LostMachine, TimedOut, tail
+from orchestrator.errors import Evidence, LostMachine, TimedOut, tail
 from orchestrator.host.deadline import Deadline
 from orchestrator.machine.keys import MachineKeys
 
@@ -24,6 +24,10 @@ USER = "root"
 LOOPBACK = "127.0.0.1"
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 15
+NO_STATUS = -1
+"""What paramiko gives for a command that left no exit status: killed by a signal, or the connection ended."""
+
+SETTLE_S = 1.0
 MAXIMUM_FETCH = 256 << 20
 """What the guest may hand us at most: it runs a stranger's kernel."""
 
@@ -71,27 +75,25 @@ class FabricShell:
         """Run a shell command in the guest."""
         deadline.check()
         try:
+            # An empty input, not none (False): then nothing would tell a command that reads that there is nothing.
             result = self._connection.run(
-                command, hide=True, warn=True, in_stream=False, timeout=max(1, int(deadline.remaining))
+                command, hide=True, warn=True, in_stream=io.StringIO(), timeout=max(1, int(deadline.remaining))
             )
         except invoke.exceptions.CommandTimedOut as error:
             raise TimedOut(f"{deadline.what}: no answer to '{command}'") from error
         except (paramiko.SSHException, EOFError, OSError, invoke.exceptions.UnexpectedExit) as error:
             raise LostMachine(f"the connection to the guest broke in '{command}': {error}") from error
+        if result.exited == NO_STATUS:
+            self._check_alive(command)
         return Answer(command=command, exit_status=result.exited, stdout=result.stdout, stderr=result.stderr)
 
     def fetch_folder(self, path: str, deadline: Deadline) -> Mapping[str, bytes]:
         """Return the regular files below ``path``, by tar through a channel (the guest's dropbear has no SFTP)."""
         data = self._read_bytes(f"tar -c -C {path} .", deadline)
-        files = {}
         try:
-            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                for member in archive:
-                    if member.isfile() and (content := archive.extractfile(member)) is not None:
-                        files[member.name.removeprefix("./")] = content.read()
-        except tarfile.TarError as error:
+            return dict(_unpacked(data))
+        except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
             raise LostMachine(f"what the guest sent of {path} is no archive: {error}") from error
-        return files
 
     def _read_bytes(self, command: str, deadline: Deadline) -> bytes:
         transport = self._connection.client.get_transport()
@@ -109,13 +111,37 @@ class FabricShell:
                             break
                         out += chunk
                         if len(out) > MAXIMUM_FETCH:
-                            raise InfraError(f"the guest sent more than {MAXIMUM_FETCH >> 20} MiB for '{command}'")
+                            raise LostMachine(f"the guest sent more than {MAXIMUM_FETCH >> 20} MiB for '{command}'")
                 status = channel.recv_exit_status()
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise LostMachine(f"the connection to the guest broke in '{command}': {error}") from error
+        if status == NO_STATUS:
+            self._check_alive(command)
         if status != 0:
-            raise InfraError(f"'{command}' failed in the guest with status {status}")
+            raise LostMachine(f"'{command}' failed in the guest with status {status}")
         return bytes(out)
+
+    def _check_alive(self, command: str) -> None:
+        """Raise :class:`LostMachine` if the connection is gone: a command without a status may also have been killed."""
+        transport = self._connection.client.get_transport()
+        if transport is not None:
+            # Its thread closes the channels first, and only then says that it is not active any more.
+            transport.join(SETTLE_S)
+        if transport is None or not transport.is_active():
+            raise LostMachine(f"the connection to the guest ended in '{command}'")
+
+
+def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the regular files of an uncompressed tar archive: a packed one could unpack to anything."""
+    total = 0
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        for member in archive:
+            # A sparse file may claim to be larger than the whole archive.
+            total += member.size
+            if total > MAXIMUM_FETCH:
+                raise tarfile.TarError(f"it claims to hold more than {MAXIMUM_FETCH >> 20} MiB")
+            if member.isfile() and (content := archive.extractfile(member)) is not None:
+                yield member.name.removeprefix("./"), content.read()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import Check, Status
-from orchestrator.trial.records import GuestNode
+from orchestrator.trial.records import LARGEST, GuestNode
 
 RESERVED_KIB = 48 << 10
 """What a node's kernel, memory map and initramfs may take away from the memory that QEMU gave it."""
@@ -31,8 +31,12 @@ def check_topology(topology: Topology, seen: Sequence[GuestNode]) -> Check:
     differences = []
     if len(seen) != len(topology.nodes):
         differences.append(f"{len(seen)} nodes instead of {len(topology.nodes)}")
-    for wanted, node in zip(topology.nodes, seen, strict=False):
-        number = node.number
+    by_number = {node.number: node for node in seen}
+    for number, wanted in enumerate(topology.nodes):
+        node = by_number.get(number)
+        if node is None:
+            differences.append(f"there is no node {number}")
+            continue
         low, high = (wanted.memory_mib << 10) - RESERVED_KIB, wanted.memory_mib << 10
         if not low <= node.memory_kib <= high:
             differences.append(f"node {number} has {node.memory_kib} KiB instead of about {high}")
@@ -69,9 +73,9 @@ def check_integrity(lines: Sequence[Mapping[str, object]]) -> Check:
         page = line.get("bad_page")
         if isinstance(page, dict):
             bad.append(page)
-        if line.get("op") in VERIFYING and isinstance(pages := line.get("pages"), int):
-            verified += pages
-            wrong += count if isinstance(count := line.get("bad"), int) else 0
+        if line.get("op") in VERIFYING:
+            verified += _count(line.get("pages"))
+            wrong += _count(line.get("bad"))
     if bad or wrong:
         first = bad[0] if bad else {}
         return Check(
@@ -84,6 +88,10 @@ def check_integrity(lines: Sequence[Mapping[str, object]]) -> Check:
     if not verified:
         return Check(name="integrity", status=Status.ERROR, message="no page was verified")
     return Check(name="integrity", status=Status.PASS, message=f"{verified} pages read back, all right")
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and 0 < value <= LARGEST else 0
 
 
 def check_musts(scenario: Scenario, metrics: Mapping[str, float]) -> tuple[Check, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from orchestrator.errors import InfraError, TimedOut
@@ -10,6 +11,7 @@ from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.machine import Machine
 from orchestrator.machine.ssh import Shell
+from orchestrator.trial.records import counter_of
 from orchestrator.trial.request import EXIT_STATUS, RESULTS, TrialRequest
 
 START = "/guest/live >/dev/null 2>&1 </dev/null &"
@@ -17,6 +19,9 @@ SAMPLE = (
     "cat /proc/uptime; for f in /sys/kernel/debug/zswap/*; do echo ${f##*/} $(cat $f); done; "
     "grep -E '^(zswp|pswp)' /proc/vmstat"
 )
+UPTIME = re.compile(r"\d{1,12}\.\d{2}", re.ASCII)
+"""The first word of /proc/uptime."""
+
 SAMPLE_S = 1.0
 COMMAND_S = 30.0
 
@@ -49,9 +54,10 @@ def _sample(shell: Shell, target: Path, limit: Deadline) -> None:
     values = {}
     for line in counters:
         name, _, value = line.partition(" ")
-        if value.strip().isdecimal():
-            values[name] = int(value)
-    record = {"guest_s": float(uptime.split()[0]) if uptime.split() else None, "counters": values}
+        if (number := counter_of(value)) is not None:
+            values[name] = number
+    match = UPTIME.match(uptime)
+    record = {"guest_s": float(match[0]) if match else None, "counters": values}
     workspace.append_line(target, json.dumps(record))
 
 

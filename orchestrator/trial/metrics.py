@@ -24,15 +24,16 @@ def measured_metrics(
     out: dict[str, float] = {}
     for metric in scenario.metrics:
         if metric.source.startswith("probe:"):
-            out |= _on_every_node(_from_probe(metric, probes), metric, nodes)
+            found = _from_probe(metric, probes)
+            out |= {} if found is None else _on_every_node(found, metric, nodes)
         elif (value := _from_counters(metric.source, scenario, before, pressed)) is not None:
             out[metric.name] = value
     return out
 
 
 def _on_every_node(found: dict[str, float], metric: Metric, nodes: int) -> dict[str, float]:
-    """Give every node its number: a probe that worked and never fired there has seen 0; one that did not, nothing."""
-    if not metric.per_node or not found:
+    """Give every node its number: a probe that worked and never fired there has seen 0."""
+    if not metric.per_node:
         return found
     return {f"{metric.name}@node{node}": found.get(f"{metric.name}@node{node}", 0.0) for node in range(nodes)}
 
@@ -59,12 +60,12 @@ def _counter(kind: str, key: str, scenario: Scenario, sample: Sample) -> int | N
     raise ValueError(f"unknown kind of source '{kind}'")
 
 
-def _from_probe(metric: Metric, probes: Probes) -> dict[str, float]:
-    """Return a probe's metric; {} when a probe it needs could not be placed or events were lost ("no data")."""
+def _from_probe(metric: Metric, probes: Probes) -> dict[str, float] | None:
+    """Return a probe's metric; None when a probe it needs could not be placed or events were lost ("no data")."""
     name = metric.source.removeprefix("probe:")
     needed, value = READERS[name]
     if probes.lost or any(probes.placed.get(probe) != "ok" for probe in needed):
-        return {}
+        return None
     return {metric.name + suffix: number for suffix, number in value(probes).items()}
 
 
@@ -87,7 +88,7 @@ def _per_node(probes: Probes, probe: str, field: str) -> dict[str, float]:
     for total in probes.totals:
         if total.probe == probe and "nid" in total.group:
             node = f"@node{total.group['nid']}"
-            out[node] = out.get(node, 0.0) + total.sums[field]
+            out[node] = out.get(node, 0.0) + total.sums.get(field, 0)
     return out
 
 

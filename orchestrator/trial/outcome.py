@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.errors import InfraError, OrchestratorError
+from orchestrator.errors import InfraError, OrchestratorError, TimedOut
 from orchestrator.model.trial import Check, Status, TrialResult
 from orchestrator.trial import checks as checking
 from orchestrator.trial import records
@@ -57,11 +57,16 @@ def lost_result(request: TrialRequest, error: OrchestratorError, recorded: Recor
         message=error.message,
         digest="",
         metrics={},
-        checks=(Check(name="machine", status=Status.ERROR, message=error.describe()),),
+        checks=(_machine_check(error),),
         wall_s=recorded.wall_s,
         guest_s=0.0,
         console_tail=tuple(recorded.console.splitlines()[-40:]),
     )
+
+
+def _machine_check(error: OrchestratorError) -> Check:
+    kind = "timeout" if isinstance(error, TimedOut) else type(error).__name__
+    return Check(name="machine", status=Status.ERROR, message=error.describe(), fingerprint=kind)
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
@@ -76,10 +81,10 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 def _read(request: TrialRequest, files: Mapping[str, bytes]) -> tuple[list[Check], dict[str, float], float]:
     """Return the checks, the metrics and the guest time of the last sample."""
     log = files.get(TRIAL_LOG, b"").decode("utf-8", "replace").splitlines()
-    exit_text = files.get(EXIT_STATUS, b"").strip()
+    exit_status = records.counter_of(_text(files, EXIT_STATUS))
     checks = [
         checking.check_topology(request.topology, records.parse_topology(_text(files, TOPOLOGY))),
-        checking.check_exit(int(exit_text) if exit_text.isdigit() else None, log),
+        checking.check_exit(exit_status, log),
     ]
     samples = records.parse_samples(files.get(SAMPLES, b""))
     guest_s = samples[-1].at_s if samples else 0.0

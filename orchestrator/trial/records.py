@@ -15,7 +15,15 @@ from orchestrator.errors import InfraError
 SAMPLE = re.compile(rb"@sample (\S+) (\d+)\.(\d{9})")
 FILE = re.compile(rb"@file (.+) (\d+)")
 ERROR = re.compile(rb"@error (.+) (\S+)")
-NODE = re.compile(r"node (\d+) memory_kib (\d+) cpus (\S*) distances ([\d ]+)")
+NODE = re.compile(r"node (\d+) memory_kib (\d+) cpus ([\d,-]*) distances ([\d ]+)", re.ASCII)
+CPU_RANGE = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
+
+DIGITS = 20
+"""What a counter of the kernel has at most (2**64 - 1); nothing longer is believed to be one."""
+
+LARGEST = 2**64 - 1
+MAXIMUM_CPUS = 8192
+"""CONFIG_NR_CPUS at its largest on x86_64: a list that names more is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +39,13 @@ class Sample:
         out = {}
         for line in self.files.get(path, "").splitlines():
             key, _, value = line.partition(" ")
-            if value.strip().isdecimal():
-                out[key] = int(value)
+            if (number := counter_of(value)) is not None:
+                out[key] = number
         return out
 
     def number(self, path: str) -> int | None:
         """Return a file that holds one number; None when it was not there or holds something else."""
-        text = self.files.get(path, "").strip()
-        return int(text) if text.isdecimal() else None
+        return counter_of(self.files.get(path, ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,14 @@ class GuestNode:
     distances: tuple[int, ...]
 
 
+def counter_of(text: str) -> int | None:
+    """Return the number that ``text`` holds; None when it holds none, or a larger one than a kernel can count to."""
+    word = text.strip()
+    if len(word) > DIGITS or not (word.isascii() and word.isdecimal()):
+        return None
+    return int(word) if int(word) <= LARGEST else None
+
+
 def parse_samples(data: bytes) -> tuple[Sample, ...]:
     """Return the samples in order; :class:`InfraError` when the record is damaged.
 
@@ -84,13 +99,13 @@ def parse_samples(data: bytes) -> tuple[Sample, ...]:
             break
         line, at = data[at:end], end + 1
         if match := SAMPLE.fullmatch(line):
-            samples.append((match[1].decode(), int(match[2]) + int(match[3]) / 1e9, {}))
+            samples.append((_decoded(match[1]), _number(match[2]) + _number(match[3]) / 1e9, {}))
         elif (match := FILE.fullmatch(line)) and samples:
-            length = int(match[2])
+            length = _number(match[2])
             if at + length + 1 > len(data):
                 samples.pop()
                 break
-            samples[-1][2][match[1].decode()] = data[at : at + length].decode("utf-8", "replace")
+            samples[-1][2][_decoded(match[1])] = data[at : at + length].decode("utf-8", "replace")
             at += length + 1
         elif not ERROR.fullmatch(line):
             raise InfraError(f"the guest's samples are damaged at byte {at}: {line[:60]!r}")
@@ -105,10 +120,12 @@ def sample_labelled(samples: tuple[Sample, ...], label: str) -> Sample | None:
 def json_lines(data: bytes, *, what: str) -> list[Mapping[str, object]]:
     """Return a record of JSON objects, one a line; :class:`InfraError` naming the line when one is not."""
     out: list[Mapping[str, object]] = []
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
+    for number, line in enumerate(data.splitlines(), start=1):
         try:
-            value = json.loads(line)
-        except ValueError as error:
+            value = json.loads(line.decode("utf-8", "replace"))
+            # A lone surrogate can be said in JSON, and not be written down again.
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise InfraError(f"{what}, line {number}: not JSON: {line[:80]!r}") from error
         if not isinstance(value, dict):
             raise InfraError(f"{what}, line {number}: not an object: {line[:80]!r}")
@@ -155,32 +172,52 @@ def parse_topology(text: str) -> tuple[GuestNode, ...]:
             raise InfraError(f"the guest's description of its topology is damaged: {line!r}")
         nodes.append(
             GuestNode(
-                number=int(match[1]),
-                memory_kib=int(match[2]),
+                number=_number(match[1]),
+                memory_kib=_number(match[2]),
                 cpus=parse_cpu_list(match[3]),
-                distances=tuple(int(word) for word in match[4].split()),
+                distances=tuple(_number(word) for word in match[4].split()),
             )
         )
     return tuple(nodes)
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:
-    """Return the numbers of a list such as ``0-2,5`` (bitmap_parselist in lib/bitmap-str.c); () for an empty one."""
+    """Return the numbers of a list such as ``0-2,5`` (bitmap_parselist in lib/bitmap-str.c); () for an empty one.
+
+    Raises :class:`InfraError` when it is none.
+    """
     numbers: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if first:
-            numbers += range(int(first), int(last or first) + 1)
+    for part in text.split(",") if text else []:
+        match = CPU_RANGE.fullmatch(part)
+        if match is None:
+            raise InfraError(f"the guest's record is damaged: {part[:80]!r} is no range of CPUs")
+        first, last = _number(match[1]), _number(match[2] or match[1])
+        if not first <= last < MAXIMUM_CPUS:
+            raise InfraError(f"the guest's record is damaged: {part[:80]!r} is no range of CPUs")
+        numbers += range(first, last + 1)
     return tuple(numbers)
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+def _number(digits: str | bytes) -> int:
+    # int() refuses thousands of digits with an error of its own (sys.set_int_max_str_digits).
+    if len(digits) > DIGITS:
+        raise InfraError(f"the guest's record is damaged: {digits[:DIGITS]!r}... is too large a number")
+    return int(digits)
 
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise InfraError(f"the guest's record is damaged: {value!r} is not an object")
+        raise InfraError(f"the guest's record is damaged: {str(value)[:80]!r} is not an object")
     return value
 
 
 def _integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InfraError(f"the guest's record is damaged: {value!r} is not a whole number")
+        raise InfraError(f"the guest's record is damaged: {str(value)[:80]!r} is not a whole number")
+    if abs(value) > LARGEST:
+        raise InfraError("the guest's record is damaged: a number is too large")
     return value

@@ -36,11 +36,12 @@ def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> TrialResu
     started = time.monotonic()
     try:
         files = _recorded_files(request, console, cancellation)
+        targets = {name: _inside(request.folder / "guest", name) for name in files}
     except (LostMachine, TimedOut) as error:
         recorded = Recorded(files={}, console=_console(console), wall_s=time.monotonic() - started)
         return lost_result(request, error, recorded)
     for name, data in files.items():
-        workspace.publish_bytes(_inside(request.folder / "guest", name), data)
+        workspace.publish_bytes(targets[name], data)
     recorded = Recorded(files=files, console=_console(console), wall_s=time.monotonic() - started)
     return result_of(request, recorded)
 

@@ -1,0 +1,55 @@
+"""The command: commands are one file each; errors become words and exit statuses here and nowhere else.
+
+Exit statuses: 0 no regression · 1 regression · 2 usage or input · 3 could not decide (ours) · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.doctor import doctor
+from orchestrator.cli.failures import explained
+from orchestrator.cli.interrupts import INTERRUPTED
+from orchestrator.cli.test import run_test
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Test Linux zswap patches from the mail to the report.",
+    no_args_is_help=True,
+    add_completion=True,
+    # A traceback is for bugs; it shows no local variables, which may be long and are not for logs.
+    pretty_exceptions_show_locals=False,
+)
+app.command("test")(run_test)
+app.command()(doctor)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback
+    if asked:
+        typer.echo(metadata.version("mm-patch-orchestrator"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[  # noqa: FBT002 - typer's way
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Test Linux zswap patches from the mail to the report."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # A reader who has seen enough (| head) is no error of ours.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    with explained(sys.stderr):
+        try:
+            app()
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)

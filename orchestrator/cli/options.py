@@ -1,0 +1,42 @@
+"""What the commands have in common: where they write to, and how that looks on which stream."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+from rich.console import Console
+
+DEFAULT_RESULTS = Path("results")
+PIPE_WIDTH = 140
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="Where runs are recorded; made if it is missing.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print run.json instead of the table.")]
+AllOption = Annotated[bool, typer.Option("--all", help="List also the metrics that are the same.")]
+
+
+def is_live(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether ``stream`` is a terminal on which lines can be drawn over."""
+    return stream.isatty() and environment.get("TERM", "dumb") not in {"dumb", "unknown", ""}
+
+
+def console_on(stream: IO[str], environment: Mapping[str, str] = os.environ) -> Console:
+    """Return a rich console on ``stream``: colours on terminals only, and none where NO_COLOR is set to anything.
+
+    Nothing is taken for markup or guessed to be a link: what we print comes from mails, kernels and guests.
+    """
+    return Console(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+        # A file or a pipe has no width; the roomy layout is the one to keep.
+        width=None if stream.isatty() or environment.get("COLUMNS") else PIPE_WIDTH,
+        no_color=True if environment.get("NO_COLOR") else None,
+    )

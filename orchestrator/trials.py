@@ -1,0 +1,193 @@
+"""Runs a plan's trials: answered from the cache, or on a machine, and once more when the machine was lost.
+
+Knows how a trial is put together from every stage's part (build, image, payload, keys) and what its key is; knows
+nothing of how results compare.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.executor import local_executor, run_jobs
+from orchestrator.guest.image import GuestImage
+from orchestrator.guest.payload import SshFiles, keys_payload, trial_payload
+from orchestrator.host.deadline import Cancellation
+from orchestrator.host.resources import Resources
+from orchestrator.host.steps import Steps
+from orchestrator.host.workspace import content_key
+from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
+from orchestrator.machine.argv import Accelerator, qemu_argv
+from orchestrator.machine.keys import make_keys
+from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
+from orchestrator.model.scenario import Scenario
+from orchestrator.model.topology import Topology
+from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
+from orchestrator.store.run_directory import RunDirectory
+from orchestrator.store.trial_cache import TrialCache
+from orchestrator.trial.request import TrialRequest
+from orchestrator.trial.runner import machine_config, run_trial
+
+KEY_VERSION = "trial 1"
+"""Changed when what a record means changes, so that older records are not found any more."""
+
+QEMU_OVERHEAD_MIB = 256
+"""What QEMU takes beside the guest's memory."""
+
+HANG_FACTOR = 8.0
+HANG_FLOOR_S = 90.0
+"""A patched guest may take this many times what base took, and at least the floor, before it counts as hung."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What trials are put together from."""
+
+    builds: Mapping[KernelRole, KernelBuild]
+    image: GuestImage
+    probes: Path
+    architecture: Architecture
+    scenarios: Mapping[str, Scenario]
+    topologies: Mapping[str, Topology]
+    qemu: str
+    accelerator: Accelerator
+
+
+class TrialRunner:
+    """Runs trials of one run, several at once; each one's record is published as soon as it is there."""
+
+    def __init__(
+        self, parts: Parts, *, run: RunDirectory, cache: TrialCache, steps: Steps, cancellation: Cancellation
+    ) -> None:
+        self._parts = parts
+        self._run = run
+        self._cache = cache
+        self._steps = steps
+        self._cancellation = cancellation
+        self._walls: dict[tuple[str, str], float] = {}
+        self._base_passed: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def run_all(self, specs: Sequence[TrialSpec], resources: Resources) -> Iterator[TrialResult]:
+        """Yield the results as they come; ``resources`` says how many machines fit beside each other."""
+
+        def work(spec: TrialSpec) -> TrialResult:
+            return self._run_one(spec, resources)
+
+        with local_executor(resources.cpus) as executor:
+            yield from run_jobs(specs, work, executor=executor, cancellation=self._cancellation)
+
+    def _run_one(self, spec: TrialSpec, resources: Resources) -> TrialResult:
+        self._cancellation.check()
+        folder = self._run.trial_folder(spec.id)
+        request = self.request(spec, folder)
+        found = self._cache.find(request.key) if spec.sealed else None
+        if found is not None:
+            result = dataclasses.replace(found, spec=spec)
+            self._steps.note("trial", f"{result.status}, from the cache", id=spec.id, kernel=spec.kernel)
+        else:
+            result = self._on_a_machine(request, resources)
+            self._cache.put(result)
+        self._remember_base(result)
+        self._run.write_trial(result)
+        return result
+
+    def _on_a_machine(self, request: TrialRequest, resources: Resources) -> TrialResult:
+        spec, topology = request.spec, request.topology
+        # All vCPUs of a sealed machine take turns on one host thread.
+        cpus = 1 if spec.sealed else topology.cpus
+        memory = topology.memory_mib + QEMU_OVERHEAD_MIB
+        with (
+            resources.leased(cpus=cpus, memory_mib=memory, cancellation=self._cancellation),
+            self._steps.step("trial", id=spec.id, kernel=spec.kernel) as note,
+        ):
+            result = first = self._attempt(request)
+            if _was_lost(first):
+                note(f"lost the machine, trying once more: {first.message}")
+                result = self._attempt(request)
+                if _was_lost(result) and _hung(first) and _hung(result):
+                    result = self._explain_hang(result)
+            note(f"{result.status}{f': {result.message}' if result.message else ''}")
+            return result
+
+    def _attempt(self, request: TrialRequest) -> TrialResult:
+        request = dataclasses.replace(request, scenario=self._with_limit(request))
+        result = run_trial(request, cancellation=self._cancellation)
+        log = request.folder / "console.log"
+        text = log.read_bytes().decode("utf-8", "replace") if log.exists() else ""
+        environment = {"qemu": self._parts.qemu, "accelerator": str(request.accelerator)}
+        return dataclasses.replace(with_kernel_log(result, scan_kernel_log(text)), environment=environment)
+
+    def request(self, spec: TrialSpec, folder: Path) -> TrialRequest:
+        """Put a trial together: fresh keys, the payload behind the image, and the key of all that matters."""
+        parts = self._parts
+        scenario, topology = parts.scenarios[spec.scenario], parts.topologies[spec.topology]
+        payload = trial_payload(spec, scenario, topology, probes=parts.probes)
+        keys = make_keys()
+        files = SshFiles(authorized_keys=keys.authorized_keys, host_key=keys.host_key_file, entropy=keys.entropy)
+        request = TrialRequest(
+            spec=spec,
+            key="",
+            scenario=scenario,
+            topology=topology,
+            architecture=parts.architecture,
+            build=parts.builds[spec.kernel],
+            initrd=parts.image.data + payload + keys_payload(files),
+            keys=keys,
+            accelerator=Accelerator.TCG if spec.sealed else parts.accelerator,
+            folder=folder,
+        )
+        return dataclasses.replace(request, key=self._key(request, payload))
+
+    def _key(self, request: TrialRequest, payload: bytes) -> str:
+        """Return the trial's key: kernel, guest image, payload, machine and QEMU; not where files lie, not the keys."""
+        nowhere = Path("/")
+        build = dataclasses.replace(request.build, image=nowhere / "kernel")
+        neutral = dataclasses.replace(request, build=build)
+        argv = qemu_argv(machine_config(neutral, initrd=nowhere / "initrd", console=nowhere / "console"))
+        return content_key(
+            KEY_VERSION, request.build.key, request.build.image_sha256, self._parts.image.key, payload,
+            self._parts.qemu, *argv,
+        )  # fmt: skip
+
+    def _with_limit(self, request: TrialRequest) -> Scenario:
+        """Return the scenario with the time a hang is noticed after: known once base has shown what it takes."""
+        with self._lock:
+            base = self._walls.get((request.spec.scenario, request.spec.topology))
+        limit = request.scenario.timeout_s
+        if base is not None and request.spec.kernel is KernelRole.PATCHED:
+            limit = min(limit, max(HANG_FLOOR_S, HANG_FACTOR * base))
+        return dataclasses.replace(request.scenario, timeout_s=limit)
+
+    def _remember_base(self, result: TrialResult) -> None:
+        if result.spec.kernel is not KernelRole.BASE or result.status is not Status.PASS:
+            return
+        place = (result.spec.scenario, result.spec.topology)
+        with self._lock:
+            self._base_passed.add(place)
+            # What an earlier run took, on this host or another, says nothing about now.
+            if not result.cached:
+                self._walls[place] = max(result.wall_s, self._walls.get(place, 0.0))
+
+    def _explain_hang(self, result: TrialResult) -> TrialResult:
+        """Blame a hang on the patch: it was seen twice, and base came to its end in the same place."""
+        place = (result.spec.scenario, result.spec.topology)
+        with self._lock:
+            base_passed = place in self._base_passed
+        if not base_passed or result.spec.kernel is not KernelRole.PATCHED:
+            return result
+        message = f"the guest hung, twice, where base came to its end: {result.message}"
+        check = Check(name="hang", status=Status.FAIL, message=message, detail=result.console_tail)
+        return dataclasses.replace(result, status=Status.FAIL, message=message, checks=(*result.checks, check))
+
+
+def _was_lost(result: TrialResult) -> bool:
+    """Whether the machine was lost and nothing in the kernel's log explains it."""
+    return result.status is Status.ERROR and any(check.name == "machine" for check in result.checks)
+
+
+def _hung(result: TrialResult) -> bool:
+    return any(check.name == "machine" and check.fingerprint == "timeout" for check in result.checks)
