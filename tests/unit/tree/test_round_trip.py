@@ -1,0 +1,178 @@
+"""Any change git can describe, mangled the way archives do, is recovered to the same file or refused; never another.
+
+The changes are random edits of the real mm/zswap.c; the diff is git's own. "The same" is up to white space in lines,
+since that is what was lost; which lines there are, and in which order, is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import InputError
+from orchestrator.model.diff import read_diff
+from orchestrator.tree.recover import recover_file
+from tests.unit.tree.conftest import IDENTITY, ZSWAP
+
+LINES = ZSWAP.read_text().splitlines()
+
+# Lines that look like marks once their indentation is lost, lines that are everywhere, and lines of the file's own.
+HARD = [
+    "\t++attempts;",
+    "\t--failures;",
+    "\t-EINVAL,",
+    "\t+ a + b;",
+    "\t}",
+    "",
+    "\t\treturn -ENOENT;",
+    "\tret = 0;",
+    "*/",
+]
+ADDED = st.lists(st.sampled_from(HARD) | st.sampled_from(LINES), min_size=0, max_size=4)
+EDIT = st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 4), ADDED)
+EDITS = st.lists(EDIT, min_size=1, max_size=5)
+
+# What an archive does to the text behind the mark.
+MANGLERS: dict[str, Callable[[str], str]] = {
+    "folds": lambda text: (" " if text[:1].isspace() else "") + " ".join(text.split()),
+    "drops": lambda text: " ".join(text.split()),
+    "untabs": lambda text: text.replace("\t", ""),
+}
+
+
+def edited(lines: list[str], edits: list[tuple[int, int, list[str]]]) -> list[str]:
+    new = list(lines)
+    for at, removed, added in sorted(edits, key=lambda edit: -edit[0]):
+        new[at : at + removed] = added
+    return new
+
+
+def git_diff(old: list[str], new: list[str], context: int) -> str:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side, lines in (("a", old), ("b", new)):
+            (folder / side / "mm").mkdir(parents=True)
+            (folder / side / "mm" / "x.c").write_text("".join(f"{line}\n" for line in lines))
+        command = ["git", "diff", "--no-index", "--no-prefix", f"-U{context}", "a/mm/x.c", "b/mm/x.c"]
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=IDENTITY).stdout
+
+
+def mangled(diff: str, how: str) -> str:
+    """Return a diff as an archive shows it: context lines lose their mark with their indentation."""
+    shown = []
+    in_hunk = False
+    for line in diff.splitlines():
+        in_hunk = in_hunk or line.startswith("@@")
+        if not in_hunk or line.startswith("@@"):
+            shown.append(line)
+        elif line.startswith(" ") or not line:
+            shown.append(MANGLERS[how](line[1:]).strip())
+        else:
+            shown.append(line[0] + MANGLERS[how](line[1:]))
+    return "\n".join([*shown, "--", "2.34.1", ""])
+
+
+def folded(lines: list[str]) -> list[str]:
+    return ["".join(line.split()) for line in lines]
+
+
+def outcome(base: list[str], diff: str) -> list[str] | None:
+    """Return the recovered lines, None where recovery refuses."""
+    try:
+        (file,) = read_diff(diff, lossy=True)
+        text = recover_file("".join(f"{line}\n" for line in base), file, lossy=True).text
+    except InputError:
+        return None
+    assert text is not None
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("how", list(MANGLERS))
+def test_recovery_when_a_random_change_is_mangled_then_it_is_the_same_or_refused(how: str) -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=80, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(EDITS, st.integers(2, 4))
+    def check(edits: list[tuple[int, int, list[str]]], context: int) -> None:
+        new = edited(LINES, edits)
+        diff = git_diff(LINES, new, context)
+        if not diff:
+            return
+        found = outcome(LINES, mangled(diff, how))
+        seen["refused" if found is None else "recovered"] += 1
+        if found is not None:
+            assert folded(found) == folded(new)
+
+    check()
+    # A recovery that refuses everything would hold, too.
+    assert seen["recovered"] > 3 * seen["refused"]
+
+
+def test_recovery_when_the_base_has_moved_on_then_the_change_lands_on_the_same_lines_or_is_refused() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=80, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(EDITS, EDITS)
+    def check(theirs: list[tuple[int, int, list[str]]], ours: list[tuple[int, int, list[str]]]) -> None:
+        # Numbered comments make every inserted line one of a kind, so where it has to be is known.
+        tagged = [(at, 0, [f"\t/* mark {nr} */"]) for nr, (at, _, _) in enumerate(ours) if not _near(at, theirs)]
+        if not tagged:
+            return
+        base, both = edited(LINES, theirs), edited(LINES, [*theirs, *tagged])
+        found = outcome(base, mangled(git_diff(LINES, edited(LINES, tagged), 3), "folds"))
+        seen["refused" if found is None else "recovered"] += 1
+        if found is not None:
+            assert folded(found) == folded(both)
+
+    check()
+    assert seen["recovered"] > seen["refused"]
+
+
+def _near(at: int, edits: list[tuple[int, int, list[str]]]) -> bool:
+    """Whether an insertion at ``at`` would touch a place that changed: then nobody can say where it belongs."""
+    return any(start - 1 <= at <= start + removed + 1 for start, removed, _ in edits)
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, database=None)
+@given(EDITS, st.integers(0, 3))
+def test_read_diff_when_git_wrote_it_then_it_is_read_and_rendered_unchanged(
+    edits: list[tuple[int, int, list[str]]], context: int
+) -> None:
+    diff = git_diff(LINES, edited(LINES, edits), context)
+
+    assert "".join(file.render() for file in read_diff(diff)) == diff
+
+
+@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@given(EDITS, st.data())
+def test_read_diff_when_lines_are_lost_or_doubled_then_it_refuses_or_reads_whole_hunks(
+    edits: list[tuple[int, int, list[str]]], data: st.DataObject
+) -> None:
+    lines = git_diff(LINES, edited(LINES, edits), 3).splitlines()
+    if not lines:
+        return
+    at = data.draw(st.integers(0, len(lines) - 1))
+    lines[at : at + 1] = data.draw(st.sampled_from([[], [lines[at]] * 2]))
+
+    try:
+        files = read_diff("\n".join(lines) + "\n")
+    except InputError:
+        return
+    for hunk in (hunk for file in files for hunk in file.hunks):
+        plus, minus, other = hunk.tally(len(hunk.lines))
+        assert (other + minus, other + plus) == (hunk.old_count, hunk.new_count)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(text=st.text(alphabet=st.sampled_from(list("@-+ ,012a/b\n\\\t")), max_size=200), lossy=st.booleans())
+def test_read_diff_when_given_noise_then_only_an_input_error_comes_out(text: str, *, lossy: bool) -> None:
+    with contextlib.suppress(InputError):
+        read_diff(f"--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n{text}", lossy=lossy)
