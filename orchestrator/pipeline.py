@@ -61,6 +61,7 @@ class TestRequest:
     sealed: bool
     sandbox: bool
     accelerator: str
+    again: bool
     results: Path
 
 
@@ -84,6 +85,7 @@ def start_run(request: TestRequest, *, steps: Steps, now: Callable[[], dt.dateti
             sealed=request.sealed,
             sandbox=request.sandbox,
             accelerator=request.accelerator,
+            again=request.again,
             trials=planned_trials(request.profile, sealed=request.sealed),
         )
     )
@@ -192,6 +194,7 @@ class Pipeline:
             topologies=catalog.topologies(),
             qemu=qemu,
             accelerator=Accelerator.TCG,
+            again=self._plan.again,
         )
         choice = self._choose_accelerator(parts)
         parts = dataclasses.replace(parts, accelerator=choice.accelerator)

@@ -54,6 +54,7 @@ class Parts:
     topologies: Mapping[str, Topology]
     qemu: str
     accelerator: Accelerator
+    again: bool = False
 
 
 class TrialRunner:
@@ -85,11 +86,11 @@ class TrialRunner:
         folder = self._run.trial_folder(spec.id)
         request = self.request(spec, folder)
         found = self._cache.find(request.key) if spec.sealed else None
-        if found is not None:
+        if found is not None and not self._parts.again:
             result = dataclasses.replace(found, spec=spec)
             self._steps.note("trial", f"{result.status}, from the cache", id=spec.id, kernel=spec.kernel)
         else:
-            result = self._on_a_machine(request, resources)
+            result = with_repeat(self._on_a_machine(request, resources), found)
             self._cache.put(result)
         self._remember_base(result)
         self._run.write_trial(result)
@@ -182,6 +183,22 @@ class TrialRunner:
         message = f"the guest hung, twice, where base came to its end: {result.message}"
         check = Check(name="hang", status=Status.FAIL, message=message, detail=result.console_tail)
         return dataclasses.replace(result, status=Status.FAIL, message=message, checks=(*result.checks, check))
+
+
+def with_repeat(result: TrialResult, earlier: TrialResult | None) -> TrialResult:
+    """Return ``result`` with a check against an earlier record of the same key: sealed trials repeat bit for bit.
+
+    A difference is an ERROR of ours: something of this host reached the guest, or a part of the key is missing.
+    """
+    if earlier is None or not result.digest:
+        return result
+    same = earlier.digest == result.digest
+    message = "the same bytes as before" if same else f"not repeatable here: {result.digest}, before {earlier.digest}"
+    check = Check(name="repeatable", status=Status.PASS if same else Status.ERROR, message=message)
+    result = dataclasses.replace(result, checks=(*result.checks, check))
+    if not same and result.status is Status.PASS:
+        result = dataclasses.replace(result, status=Status.ERROR, message=message)
+    return result
 
 
 def _was_lost(result: TrialResult) -> bool:

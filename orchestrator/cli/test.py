@@ -49,6 +49,9 @@ AcceleratorOption = Annotated[str, typer.Option("--accel", help="For live trials
 SandboxOption = Annotated[
     bool, typer.Option("--sandbox/--no-sandbox", help="Build without a sandbox: only patches that you trust.")
 ]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Run also the trials that were done before, and compare the digests.")
+]
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
 ]
@@ -66,7 +69,10 @@ def run_test(
     live: LiveOption = False,
     accel: AcceleratorOption = "auto",
     sandbox: SandboxOption = True,
-    resume: ResumeOption = None,
+    resume: AgainOption = Annotated[
+    bool, typer.Option("--again", help="Run also the trials that were done before, and compare the digests.")
+]
+ResumeOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json: JsonOption = False,
     everything: AllOption = False,
@@ -92,6 +98,7 @@ def run_test(
                     sealed=not live,
                     sandbox=sandbox,
                     accelerator=accel,
+                    again=again,
                     results=results,
                 )
                 run = start_run(request, steps=steps, now=_now)

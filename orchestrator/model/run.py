@@ -29,7 +29,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run is going to do: enough to go on with it after an interruption (``--resume``)."""
+    """What a run is going to do: enough to go on with it after an interruption (``--resume``).
+
+    ``again`` says that trials are run also where their record is in the cache, and the digests compared.
+    """
 
     run_id: str
     mail: str
@@ -39,6 +42,7 @@ class Plan:
     sealed: bool
     sandbox: bool
     accelerator: str
+    again: bool
     trials: tuple[TrialSpec, ...]
 
 

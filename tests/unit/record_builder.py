@@ -243,6 +243,7 @@ def plan(trials: Sequence[TrialSpec]) -> Plan:
         sealed=True,
         sandbox=True,
         accelerator="auto",
+        again=False,
         trials=tuple(trials),
     )
 
