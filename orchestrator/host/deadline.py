@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from orchestrator.errors import Cancelled, TimedOut
 
+_GLANCE_S = 0.05
+"""How long a sleeper may not notice that the user asked us to stop."""
+
 
 class Cancellation:
-    """The user's wish to stop, shared by all threads of a run. Set once, never cleared."""
+    """The user's wish to stop, shared by all threads of a run. Set once, never cleared.
+
+    A plain flag and short sleeps, not a threading.Event: a signal handler that sets an event deadlocks when the
+    interrupted thread was just inside the event's own lock.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._requested = False
 
     def cancel(self) -> None:
         """Ask everything that waits to end with :class:`Cancelled`. Safe in a signal handler."""
-        self._event.set()
+        self._requested = True
 
     @property
     def requested(self) -> bool:
         """Whether the user asked us to stop."""
-        return self._event.is_set()
+        return self._requested
 
     def wait(self, seconds: float) -> bool:
         """Sleep up to ``seconds``; return whether the user asked us to stop meanwhile."""
-        return self._event.wait(seconds)
+        end = time.monotonic() + seconds
+        while not self._requested and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _GLANCE_S))
+        return self._requested
 
     def check(self) -> None:
         """Raise :class:`Cancelled` if the user asked us to stop."""

@@ -20,6 +20,7 @@ This module knows nothing of kernels.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -140,7 +141,6 @@ def sandboxed(argv: Sequence[str], *, sandbox: Sandbox, room: Room) -> list[str]
     if sandbox.kind is SandboxKind.ROOT_IN_CHROOT:
         if sandbox.mount_point is None:
             raise InfraError("a sandbox in a chroot needs a mount point")
-        # fmt: skip
         return [
             "unshare", "--mount", "--propagation", "unchanged",
             "sh", "-c", _MOUNT_POINT_SCRIPT, "sh", str(sandbox.mount_point), *bwrap,
@@ -191,8 +191,9 @@ def _limits(limits: Limits) -> list[str]:
 def _outside(word: str, room: Room) -> str:
     """Return ``word`` with each inside path, also behind a ``NAME=``, as the path it is bound from."""
     for bind in (*room.read_only, *room.writable):
-        pattern = rf"(?<![^=:]){re.escape(bind.inside)}(?=$|[/:])"
-        word = re.sub(pattern, lambda _match, bind=bind: str(bind.outside), word)
+        # A backslash in the folder's name must stay one.
+        outside = str(bind.outside).replace("\\", r"\\")
+        word = re.sub(rf"(?<![^=:]){re.escape(bind.inside)}(?=$|[/:])", outside, word)
     return word
 
 
@@ -289,24 +290,38 @@ def _check_limits(process: Process, room: Room) -> None:
 
 def descendants(pid: int) -> Iterator[int]:
     """Yield the process ids of all living descendants of ``pid`` (not ``pid`` itself)."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            parent = _parent(int(entry))
-            children.setdefault(parent, []).append(int(entry))
-    waiting = children.get(pid, [])
+    parents = _parents() if not Path(f"/proc/self/task/{os.getpid()}/children").exists() else None
+    waiting = [pid]
     while waiting:
-        child = waiting.pop()
-        yield child
-        waiting += children.get(child, [])
+        parent = waiting.pop()
+        children = _children(parent) if parents is None else parents.get(parent, [])
+        yield from children
+        waiting += children
 
 
-def _parent(pid: int) -> int:
+def _children(pid: int) -> list[int]:
+    """Return a process's children as each of its threads knows them (proc(5), CONFIG_PROC_CHILDREN)."""
+    found: list[int] = []
     try:
-        # The name, in parentheses, may itself hold blanks and parentheses (proc(5)).
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError, ValueError):
-        return -1
+        for thread in os.scandir(f"/proc/{pid}/task"):
+            with open(f"{thread.path}/children") as handle:  # noqa: PTH123 - twice a second for each process
+                found += map(int, handle.read().split())
+    except OSError:
+        # It has ended meanwhile.
+        pass
+    return found
+
+
+def _parents() -> dict[int, list[int]]:
+    """Return every process's children by looking at all processes; for kernels without the file above."""
+    found: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                # The name, in parentheses, may itself hold blanks and parentheses (proc(5)).
+                parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+                found.setdefault(parent, []).append(int(entry.name))
+    return found
 
 
 def _anonymous_mib(pid: int) -> float:
