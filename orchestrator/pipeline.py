@@ -41,6 +41,7 @@ from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
 from orchestrator.tree.apply import apply_series
 from orchestrator.tree.base import choose_base
+from orchestrator.tree.export import applied_diffs
 from orchestrator.tree.sources import open_source
 from orchestrator.trial.runner import machine_config
 from orchestrator.trials import Parts, TrialRunner
@@ -148,14 +149,10 @@ class Pipeline:
         with self._steps.step("source", linux=plan.linux):
             source = open_source(plan.linux, cache=self._cache, steps=self._steps, cancellation=self._cancellation)
         with self._steps.step("base") as note:
-            base = choose_base(source, self._series, rev=plan.base_rev)
+            base = choose_base(source, self._series, rev=plan.base_rev, cancellation=self._cancellation)
             note(f"{base.describe}: {base.reason}")
-        with self._steps.step("apply", patches=len(self._series.patches)) as note:
-            trees = apply_series(source, base, self._series, steps=self._steps, cancellation=self._cancellation)
-            for applied in trees.applied:
-                fuzz = f", {applied.fuzz} lines of fuzz" if applied.fuzz else ""
-                note(f"{applied.subject}: {applied.rung}{fuzz}; {applied.diffstat.describe()}")
-        self._run.write_series(self._series)
+        trees = apply_series(source, base, self._series, steps=self._steps, cancellation=self._cancellation)
+        self._run.write_series(self._series, applied_diffs(trees, cancellation=self._cancellation))
         return trees
 
     def _builds(self, trees: Trees, sandbox: Sandbox) -> tuple[dict[KernelRole, KernelBuild], tuple[PatchFault, ...]]:

@@ -69,10 +69,8 @@ def run_test(
     live: LiveOption = False,
     accel: AcceleratorOption = "auto",
     sandbox: SandboxOption = True,
-    resume: AgainOption = Annotated[
-    bool, typer.Option("--again", help="Run also the trials that were done before, and compare the digests.")
-]
-ResumeOption = None,
+    again: AgainOption = False,
+    resume: ResumeOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json: JsonOption = False,
     everything: AllOption = False,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from orchestrator.config.locations import PACKAGE
 from orchestrator.errors import UserError
@@ -117,7 +117,7 @@ def topologies() -> Mapping[str, Topology]:
     """Return the catalog's topologies by name."""
     path = CATALOG / "topologies.toml"
     try:
-        tables = {name: TopologyTable.model_validate(table) for name, table in read_toml(path).items()}
+        tables = TypeAdapter(dict[str, TopologyTable]).validate_python(read_toml(path))
     except ValidationError as error:
         raise explain(path, error) from error
     return {name: _topology(name, table) for name, table in tables.items()}
@@ -137,7 +137,7 @@ def profiles() -> Mapping[str, Profile]:
     """Return the catalog's profiles by name."""
     path = CATALOG / "profiles.toml"
     try:
-        tables = {name: ProfileTable.model_validate(table) for name, table in read_toml(path).items()}
+        tables = TypeAdapter(dict[str, ProfileTable]).validate_python(read_toml(path))
     except ValidationError as error:
         raise explain(path, error) from error
     return {

@@ -15,8 +15,10 @@ from orchestrator.config.locations import guest_scripts_folder
 from orchestrator.errors import UserError
 from orchestrator.model.scenario import Comparison, Direction, Metric, Must, Scenario
 
-SOURCE = re.compile(r"(vmstat|memcg|debugfs|probe|derived):\S+")
-KNOB = re.compile(r"[A-Z][A-Z0-9_]*")
+COUNTER = r"(vmstat|memcg|debugfs):[^\s-]+"
+# pydantic searches; it does not match the whole by itself.
+SOURCE = re.compile(rf"^({COUNTER}|probe:\S+|derived:{COUNTER}-{COUNTER})$")
+KNOB = re.compile(r"(?!TRIAL_)[A-Z][A-Z0-9_]*")
 BOUNDS = {"at_least": Comparison.AT_LEAST, "at_most": Comparison.AT_MOST, "equals": Comparison.EQUAL}
 
 
@@ -64,14 +66,17 @@ class ScenarioFile(Strict):
     def check_names(self) -> ScenarioFile:
         """Refuse knobs that are no shell variables, doubled metrics, and musts about a metric that is not there."""
         names = [metric.name for metric in self.metric]
-        if len(set(names)) != len(names):
-            raise ValueError(f"a metric stands twice: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
-        for must in self.must:
-            if must.metric.partition("@")[0] not in names:
-                raise ValueError(f"must: there is no metric '{must.metric}'")
-        for knob in self.knobs:
-            if not KNOB.fullmatch(knob):
-                raise ValueError(f"knobs: '{knob}' is not a name like MAX_POOL_PERCENT")
+        problems = [f"metric: '{name}' stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        problems += [
+            f"must: there is no metric '{must.metric}'"
+            for must in self.must
+            if must.metric.partition("@")[0] not in names
+        ]
+        problems += [
+            f"knobs: '{knob}' is not a name like MAX_POOL_PERCENT" for knob in self.knobs if not KNOB.fullmatch(knob)
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

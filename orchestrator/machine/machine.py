@@ -20,6 +20,7 @@ from orchestrator.machine.ssh import FabricShell, connected_shell
 
 MARK = re.compile(r"orchestrator: ([a-z-]+)")
 POLL_S = 0.02
+ENDING_S = 1.0
 OOM_SCORE = "500"
 """A host short of memory shall kill a guest, not the orchestrator."""
 
@@ -120,11 +121,15 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
             machine.ssh_port = qmp.forwarded_port(SSH_PORT, deadline)
             qmp.execute("cont", deadline)
         except LostMachine as error:
-            words = errors_path.read_text(errors="replace")
+            # A QEMU that ends closes its socket a little before it has a status.
+            with contextlib.suppress(TimedOut):
+                qemu.wait(Deadline(ENDING_S, what="QEMU's end"))
+            words = errors_path.read_text(errors="replace").strip()
             evidence = Evidence(
                 command=as_command(argv), exit_status=qemu.exit_status, last_lines=tail(words), log=errors_path
             )
-            raise LostMachine(f"{error.message}", hint="orchestrator doctor", evidence=evidence) from error
+            message = f"{error.message}: {words}" if words else error.message
+            raise LostMachine(message, hint="orchestrator doctor", evidence=evidence) from error
         yield machine
 
 

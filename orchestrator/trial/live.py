@@ -38,14 +38,14 @@ def drive_live(request: TrialRequest, machine: Machine, shell: Shell, cancellati
         raise InfraError("the scenario could not be started in the guest", evidence=started.evidence())
     samples = request.folder / "live.jsonl"
     samples.unlink(missing_ok=True)
-    while True:
-        _sample(shell, samples, limit)
-        if shell.run(f"test -s {RESULTS}/{EXIT_STATUS}", _short(limit)).ok:
-            return
-        try:
+    try:
+        while True:
+            _sample(shell, samples, limit)
+            if shell.run(f"test -s {RESULTS}/{EXIT_STATUS}", _short(limit)).ok:
+                return
             limit.pause(SAMPLE_S)
-        except TimedOut as error:
-            raise TimedOut(error.message, evidence=machine.evidence()) from None
+    except TimedOut as error:
+        raise TimedOut(error.message, evidence=machine.evidence()) from None
 
 
 def _sample(shell: Shell, target: Path, limit: Deadline) -> None:
@@ -63,4 +63,5 @@ def _sample(shell: Shell, target: Path, limit: Deadline) -> None:
 
 def _short(limit: Deadline) -> Deadline:
     """Return a deadline for one command: the guest is under pressure, but a shell has to answer."""
+    limit.check()
     return Deadline(min(COMMAND_S, limit.remaining), what=limit.what, cancellation=limit.cancellation)

@@ -1,0 +1,161 @@
+"""Scenario folders: those that are shipped, with the real mempress, and those with mistakes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.catalog import topologies
+from orchestrator.config.scenarios import read_scenario, scenarios
+from orchestrator.errors import UserError
+from orchestrator.guest.workload import expand_workload
+from orchestrator.model.scenario import Comparison, Direction
+
+SHIPPED = list(scenarios())
+
+GOOD = """
+what_for = "a test"
+memory_mib = 64
+timeout_s = 10
+memcgs = ["load"]
+workload = ["step sleep 1"]
+[knobs]
+SIZE = "1"
+[[metric]]
+name = "zswpwb"
+unit = "pages"
+direction = "down"
+source = "vmstat:zswpwb"
+what_for = "written back"
+[[must]]
+metric = "zswpwb"
+at_least = 1
+says = "nothing happened"
+"""
+
+
+def folder_with(text: str, parent: Path, *, name: str = "odd") -> Path:
+    folder = parent / name
+    folder.mkdir()
+    (folder / "scenario.toml").write_text(text)
+    (folder / "run.sh").write_text("setup() { :; }\n")
+    return folder
+
+
+def refused(text: str, parent: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        read_scenario(folder_with(text, parent))
+    return caught.value.message
+
+
+@pytest.mark.parametrize("topology", list(topologies()))
+@pytest.mark.parametrize("name", SHIPPED)
+def test_workload_when_expanded_for_a_topology_then_mempress_accepts_it(
+    name: str, topology: str, mempress: Path, tmp_path: Path
+) -> None:
+    workload = tmp_path / "workload"
+    workload.write_text(expand_workload(scenarios()[name].workload, topologies()[topology]))
+    done = subprocess.run([mempress, "--check", workload], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("topology", list(topologies()))
+@pytest.mark.parametrize("name", SHIPPED)
+def test_workload_when_expanded_for_a_topology_then_fits_its_memory(
+    name: str, topology: str, mempress: Path, tmp_path: Path
+) -> None:
+    workload = tmp_path / "workload"
+    workload.write_text(expand_workload(scenarios()[name].workload, topologies()[topology]))
+    said = subprocess.run([mempress, "--check", workload], capture_output=True, text=True, check=True).stdout
+    assert json.loads(said)["bytes"] < scenarios()[name].memory_mib << 20
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_scenario_when_shipped_then_its_script_uses_every_knob(name: str) -> None:
+    script = (scenarios()[name].folder / "run.sh").read_text()
+    assert [knob for knob, _ in scenarios()[name].knobs if f"${knob}" not in script] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_scenario_when_shipped_then_its_script_is_a_shell_script(name: str) -> None:
+    script = scenarios()[name].folder / "run.sh"
+    assert subprocess.run(["busybox", "sh", "-n", script], check=False).returncode == 0
+
+
+def test_scenario_when_read_then_is_what_the_file_says(tmp_path: Path) -> None:
+    found = read_scenario(folder_with(GOOD, tmp_path))
+    assert (found.name, found.knobs, found.memcgs) == ("odd", (("SIZE", "1"),), ("load",))
+    assert (found.metrics[0].direction, found.metrics[0].per_node) == (Direction.DOWN, False)
+    assert (found.musts[0].comparison, found.musts[0].value) == (Comparison.AT_LEAST, 1.0)
+
+
+def test_scenarios_when_a_folder_is_added_then_it_is_found(tmp_path: Path) -> None:
+    for name in ("second", "first"):
+        folder_with(GOOD, tmp_path, name=name)
+    assert list(scenarios(tmp_path)) == ["first", "second"]
+
+
+def test_scenario_when_it_has_no_script_then_the_folder_is_named(tmp_path: Path) -> None:
+    folder = folder_with(GOOD, tmp_path)
+    (folder / "run.sh").unlink()
+    with pytest.raises(UserError, match=f"{folder} has no run.sh"):
+        read_scenario(folder)
+
+
+def test_scenario_when_much_is_wrong_then_every_mistake_is_told_with_its_key(tmp_path: Path) -> None:
+    text = GOOD.replace("memory_mib = 64", 'memory_mib = "much"').replace('direction = "down"', 'direction = "left"')
+    text = text.replace("at_least = 1", "at_most = 1\nat_least = 1").replace('memcgs = ["load"]', "memcgs = []")
+    message = refused(text, tmp_path)
+    keys = ["\n  memory_mib:", "\n  metric.0.direction:", "\n  must.0:", "\n  memcgs:"]
+    assert [key for key in keys if key not in message] == []
+
+
+def test_scenario_when_several_names_are_wrong_then_each_is_told(tmp_path: Path) -> None:
+    text = GOOD.replace('SIZE = "1"', 'size = "1"\nTRIAL_SEED = "2"').replace('metric = "zswpwb"', 'metric = "zswpxx"')
+    message = refused(text, tmp_path)
+    words = ["'size'", "'TRIAL_SEED'", "there is no metric 'zswpxx'"]
+    assert [word for word in words if word not in message] == []
+
+
+def test_scenario_when_a_metric_stands_twice_then_is_refused(tmp_path: Path) -> None:
+    metric = GOOD[GOOD.index("[[metric]]") : GOOD.index("[[must]]")]
+    assert "'zswpwb' stands twice" in refused(GOOD + metric, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["", "[[metric]]\n", "[[must]]\n", "[nodes]\n"])
+def test_scenario_when_a_key_is_unknown_then_is_refused_with_the_file(place: str, tmp_path: Path) -> None:
+    text = GOOD.replace(place, f"{place}surprise = 1\n", 1) if place in GOOD else f"{GOOD}{place}surprise = 1\n"
+    message = refused(text, tmp_path)
+    assert (str(tmp_path / "odd" / "scenario.toml") in message, "Extra inputs are not permitted" in message) == (
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "vmstat:",
+        "procfs:zswpwb",
+        "xvmstat:zswpwb",
+        "vmstat:zswpwb and more",
+        "derived:vmstat:a",
+        "derived:vmstat:a-vmstat:b-vmstat:c",
+        "derived:probe:a-vmstat:b",
+    ],
+)
+def test_scenario_when_a_source_cannot_be_read_then_is_refused(source: str, tmp_path: Path) -> None:
+    assert "metric.0.source" in refused(GOOD.replace("vmstat:zswpwb", source), tmp_path)
+
+
+@pytest.mark.parametrize("bounds", ["", "at_least = 1\nequals = 1\n"])
+def test_must_when_it_has_not_exactly_one_bound_then_is_refused(bounds: str, tmp_path: Path) -> None:
+    assert "exactly one of at_least, at_most, equals" in refused(GOOD.replace("at_least = 1\n", bounds), tmp_path)
+
+
+def test_must_when_it_is_about_one_node_then_the_metric_is_looked_up_without_it(tmp_path: Path) -> None:
+    text = GOOD.replace('metric = "zswpwb"', 'metric = "zswpwb@node1"')
+    assert read_scenario(folder_with(text, tmp_path)).musts[0].metric == "zswpwb@node1"

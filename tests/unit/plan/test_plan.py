@@ -1,0 +1,79 @@
+"""The plan: which trials, in which order, and what cannot run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from orchestrator.errors import UserError
+from orchestrator.model.kernel import KernelRole
+from orchestrator.model.run import Profile
+from orchestrator.plan import check_plan, narrowed, planned_trials
+from tests.unit.record_builder import scenario, topology
+
+PROFILE = Profile(
+    name="test",
+    what_for="tests",
+    scenarios=("memcg-limit", "pool-limit"),
+    topologies=("one-node", "two-node"),
+    seeds=(1, 2),
+)
+SCENARIOS = {name: scenario(name) for name in PROFILE.scenarios}
+TOPOLOGIES = {"one-node": topology("one-node", 1), "two-node": topology()}
+
+
+def problems(profile: Profile) -> str:
+    with pytest.raises(UserError) as caught:
+        check_plan(profile, scenarios=SCENARIOS, topologies=TOPOLOGIES)
+    return caught.value.message
+
+
+def test_trials_when_planned_then_each_combination_is_there_once() -> None:
+    trials = planned_trials(PROFILE, sealed=True)
+    assert (len(trials), len({trial.id for trial in trials})) == (16, 16)
+
+
+def test_trials_when_planned_then_base_and_patched_of_one_thing_stand_beside_each_other() -> None:
+    trials = planned_trials(PROFILE, sealed=True)
+    pairs = list(zip(trials[::2], trials[1::2], strict=True))
+    assert {(base.kernel, patched.kernel) for base, patched in pairs} == {(KernelRole.BASE, KernelRole.PATCHED)}
+    assert all(
+        (base.scenario, base.topology, base.seed) == (patched.scenario, patched.topology, patched.seed)
+        for base, patched in pairs
+    )
+
+
+def test_trials_when_planned_then_everything_is_compared_once_before_anything_twice() -> None:
+    seeds = [trial.seed for trial in planned_trials(PROFILE, sealed=True)]
+    assert seeds == sorted(seeds)
+
+
+def test_trials_when_live_then_all_of_them_are() -> None:
+    assert {trial.sealed for trial in planned_trials(PROFILE, sealed=False)} == {False}
+
+
+def test_narrowed_when_nothing_was_chosen_then_is_the_profile() -> None:
+    assert narrowed(PROFILE, scenarios=(), topologies=(), seeds=0) == PROFILE
+
+
+def test_narrowed_when_all_was_chosen_then_has_the_users_choice() -> None:
+    chosen = narrowed(PROFILE, scenarios=("a",), topologies=("b",), seeds=3)
+    assert (chosen.scenarios, chosen.topologies, chosen.seeds) == (("a",), ("b",), (1, 2, 3))
+
+
+def test_check_when_everything_is_there_and_fits_then_says_nothing() -> None:
+    check_plan(PROFILE, scenarios=SCENARIOS, topologies=TOPOLOGIES)
+
+
+def test_check_when_several_names_are_unknown_then_names_all_of_them() -> None:
+    profile = narrowed(PROFILE, scenarios=("x", "y"), topologies=("z",), seeds=0)
+    assert problems(profile) == "there is no scenario 'x'; there is no scenario 'y'; there is no topology 'z'"
+
+
+def test_check_when_a_scenario_needs_more_memory_than_there_is_then_says_how_much() -> None:
+    small = topology("small", 1)
+    scenarios = {"large": dataclasses.replace(scenario("large"), memory_mib=4096)}
+    profile = narrowed(PROFILE, scenarios=("large",), topologies=("small",), seeds=0)
+    with pytest.raises(UserError, match="'large' needs 4096 MiB, topology 'small' has 1024"):
+        check_plan(profile, scenarios=scenarios, topologies={"small": small})
