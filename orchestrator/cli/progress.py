@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import console_on, is_live
-from orchestrator.cli.tally import TRIAL, Finished, Tally
-from orchestrator.host.steps import Listener, StepEvent
+from orchestrator.cli.tally import TRIAL, Finished, Tally, label_of
+from orchestrator.host.steps import Listener, Phase, StepEvent
 from orchestrator.report.summary import format_seconds
 from orchestrator.report.text import printable_line
 
@@ -44,20 +44,32 @@ def shown_progress(
         yield view.listen
 
 
+SLOW = ("fetch", "import", "build")
+"""Steps that may take minutes: plain lines say also when they begin."""
+
+
 class PlainLines:
-    """A listener that writes one line for each finished step."""
+    """A listener that writes a line for each finished step, each note outside of one, and the start of slow steps."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self._tally = Tally()
 
     def __call__(self, event: StepEvent) -> None:
-        """Write a line if the event ends a step. A closed stream is no reason to stop a run."""
+        """Write a line if there is something to say. A closed stream is no reason to stop a run."""
+        inside = self._tally.is_running(event)
         finished = self._tally.take(event)
-        if finished is None:
-            return
+        if finished is not None:
+            self._write(plain_line(finished, self._tally))
+        elif event.phase is Phase.STARTED and event.name in SLOW:
+            self._write(f"{printable_line(label_of(event))} ...")
+        elif event.phase is Phase.NOTE and not inside:
+            count = f" ({self._tally.trials_done} of {self._tally.trials})" if event.name == TRIAL else ""
+            self._write(f"{printable_line(label_of(event))}: {one_line(event.text)}{count}")
+
+    def _write(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(plain_line(finished, self._tally) + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
 
 

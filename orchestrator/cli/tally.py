@@ -13,17 +13,19 @@ TRIAL = "trial"
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
-_TOLD = ("id", "kernel", "linux", "mail")
+_TOLD = ("id", "kernel", "linux", "mail", "subject")
 """The details that are part of a step's label, the first that is there."""
 
 _WORDS = {
     "intake": "reading the series",
     "source": "kernel sources",
+    "fetch": "fetching kernel sources",
+    "import": "importing kernel sources into git",
     "base": "choosing base",
     "apply": "applying the series",
     "build": "building the kernel",
     "image": "making the guest image",
-    "accelerator": "trying the accelerator",
+    "accelerator": "accelerator",
     "judge": "judging",
     "report": "writing the reports",
 }
@@ -60,6 +62,10 @@ class Tally:
     workers: int = 1
     running: dict[Key, Running] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
+
+    def is_running(self, event: StepEvent) -> bool:
+        """Whether the event belongs to a step that runs."""
+        return (event.name, event.details) in self.running
 
     def take(self, event: StepEvent) -> Finished | None:
         """Take an event in; return the step that it ended, if it ended one."""

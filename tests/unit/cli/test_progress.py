@@ -70,6 +70,7 @@ def test_plain_lines_one_a_finished_step() -> None:
         event(Phase.FAILED, "trial", at=35, seconds=20, text="QEMU\x1b ended\nmore", id="memcg-limit-two-node-base-s1")
     )
     assert stream.getvalue() == (
+        "building the kernel: patched ...\n"
         "building the kernel: patched: 14 s, CC mm/zswap.o\n"
         "trial memcg-limit-two-node-base-s1: FAILED after 20 s, QEMU\\x1b ended (1 of 2)\n"
     )
@@ -127,3 +128,15 @@ def test_progress_on_a_terminal_leaves_it_in_order_when_the_run_fails() -> None:
     assert "✗" in written
     assert "no compiler" in written
     assert written.index("\x1b[?25l") < written.index("\x1b[?25h"), "the cursor is there again"
+
+
+def test_plain_lines_when_a_note_stands_outside_of_a_step_then_it_is_said() -> None:
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    lines(event(Phase.NOTE, "build", at=0, text="from the cache", kernel="base"))
+    lines(event(Phase.STARTED, "trials", at=1, total="2", done="0"))
+    lines(event(Phase.NOTE, "trial", at=1, text="PASS, from the cache", id="memcg-limit-two-node-base-s1"))
+    assert stream.getvalue() == (
+        "building the kernel: base: from the cache\n"
+        "trial memcg-limit-two-node-base-s1: PASS, from the cache (1 of 2)\n"
+    )
