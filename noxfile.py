@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 
 import nox
 
@@ -33,9 +34,9 @@ def lint(session: nox.Session) -> None:
 
 
 def _guest_scripts() -> list[str]:
-    top = ["guest_scripts/init", "guest_scripts/trial", "guest_scripts/live", "guest_scripts/lib.sh"]
-    folder = "guest_scripts/scenarios"
-    return top + [f"{folder}/{name}/run.sh" for name in sorted(os.listdir(folder))]
+    folder = Path("guest_scripts")
+    scripts = [folder / name for name in ("init", "trial", "live", "lib.sh")]
+    return [str(script) for script in scripts + sorted(folder.glob("scenarios/*/run.sh"))]
 
 
 @nox.session

@@ -171,8 +171,11 @@ class Pipeline:
                     build_request(role, trees), workshop, steps=self._steps, cancellation=self._cancellation
                 )
             except PatchFault as fault:
-                self._steps.note("build", fault.describe(), kernel=role)
+                if fault.evidence.log is not None:
+                    self._run.keep_build_file(fault.evidence.log, f"{role}.log")
                 return builds, (fault,)
+            for name in ("config", "build.log"):
+                self._run.keep_build_file(builds[role].image.parent / name, f"{role}.{name}")
         return builds, ()
 
     def _trials(self, builds: Mapping[KernelRole, KernelBuild], qemu: str) -> tuple[TrialResult, ...]:

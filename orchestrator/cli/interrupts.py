@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -27,7 +27,8 @@ def cancelled_by_signals() -> Iterator[Cancellation]:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         cancellation.cancel()
-        sys.stderr.write("\norchestrator: stopping; machines are being ended (again to stop at once)\n")
+        # Not through sys.stderr: the main thread may be in the middle of writing to it.
+        os.write(2, b"\norchestrator: stopping; machines are being ended (again to stop at once)\n")
 
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:

@@ -131,6 +131,9 @@ def _carry_out(run: RunDirectory, steps: Steps, cancellation: Cancellation) -> R
         try:
             pipeline = Pipeline(run, steps=steps, cancellation=cancellation, started=_stamp())
             return pipeline.carry_out(now=_now)
+        except UserError:
+            run.discard()
+            raise
         except Cancelled as error:
             raise Cancelled(
                 f"interrupted; what is finished is kept in {run.path}", hint=f"orchestrator test --resume {run.run_id}"

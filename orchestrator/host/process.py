@@ -122,16 +122,19 @@ def running(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
     death_signal: str = "KILL",
+    file_bytes: int | None = None,
 ) -> Iterator[Process]:
     """Hold a running child; it is ended when the block is left, however that happens.
 
+    ``file_bytes`` bounds every file that the child writes: past it the kernel ends it (RLIMIT_FSIZE, setrlimit(2)).
     Raises :class:`MissingProgram` when the program is not installed.
     """
     path = None if env is None else env.get("PATH")
     # By its path: it may lie in an sbin folder that the child's PATH lacks.
     program = require_program(argv[0], purpose=f"to run {Path(argv[0]).name}", path=path)
+    limits = [] if file_bytes is None else ["prlimit", f"--fsize={file_bytes}", "--core=0", "--"]
     popen = subprocess.Popen(  # noqa: S603 - argv is a list, no shell
-        die_with_us([program, *argv[1:]], death_signal=death_signal),
+        die_with_us([*limits, program, *argv[1:]], death_signal=death_signal),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,

@@ -29,7 +29,7 @@ _OTHER_ERROR = re.compile(
 _MAKE_ERROR = re.compile(r"^make(\[\d+\])?: \*\*\* ")
 
 _WARNING = re.compile(r"^(?P<path>[^\s:]+):(?P<line>\d+):(\d+:)? warning: (?P<text>.*)$")
-_TOOL_WARNING = re.compile(r"^(\S*(ld|objtool|modpost)(\.\w+)?: )?(\S+: )?(warning|WARNING): ")
+_TOOL_WARNING = re.compile(r"^(\S+: ){1,2}warning: |^WARNING: modpost: ")
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)

@@ -24,8 +24,8 @@ ENDING_S = 1.0
 OOM_SCORE = "500"
 """A host short of memory shall kill a guest, not the orchestrator."""
 
-MAXIMUM_CONSOLE = 64 << 20
-"""What of a console is read at most; a stranger's kernel may write without end."""
+MAXIMUM_CONSOLE = 16 << 20
+"""How much a console may hold; a stranger's kernel may write without end, and QEMU is ended then (RLIMIT_FSIZE)."""
 
 
 class GuestEnded(LostMachine):
@@ -40,6 +40,8 @@ class Machine:
         self.qmp = qmp
         self.console = console
         self._errors = errors
+        self._marks: list[str] = []
+        self._marks_read = 0
         self.ssh_port = 0
 
     def pasteable_command(self) -> str:
@@ -55,8 +57,14 @@ class Machine:
             return ""
 
     def marks(self) -> list[str]:
-        """Return the words that the guest's init has said so far, in order."""
-        return MARK.findall(self.console_text())
+        """Return the words that the guest's init has said so far, in order; reads only what is new."""
+        with contextlib.suppress(FileNotFoundError), self.console.open("rb") as handle:
+            handle.seek(self._marks_read)
+            new = handle.read()
+            whole = new.rfind(b"\n") + 1
+            self._marks += MARK.findall(new[:whole].decode("utf-8", "replace"))
+            self._marks_read += whole
+        return self._marks
 
     def wait_for_mark(self, mark: str, deadline: Deadline) -> None:
         """Wait until the guest's init has said ``mark``.
@@ -64,14 +72,11 @@ class Machine:
         Raises :class:`GuestEnded` when the guest ended first, :class:`LostMachine` when QEMU itself failed, and
         :class:`TimedOut` with the console's end.
         """
-        seen = -1
         while True:
+            # In this order: what was said before the end is seen.
             ended = self.qemu.exit_status
-            size = self.console.stat().st_size if self.console.exists() else 0
-            if size != seen or ended is not None:
-                seen = size
-                if mark in self.marks():
-                    return
+            if mark in self.marks():
+                return
             if ended is not None:
                 raise self._ended(ended, mark)
             try:
@@ -113,7 +118,15 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
         stack.callback(ours.close)
         with theirs, errors_path.open("wb") as errors:
             argv = qemu_argv(config)
-            qemu = stack.enter_context(process.running(argv, stdout=errors, stderr=errors, pass_fds=[theirs.fileno()]))
+            qemu = stack.enter_context(
+                process.running(
+                    argv,
+                    stdout=errors,
+                    stderr=errors,
+                    pass_fds=[theirs.fileno()],
+                    file_bytes=MAXIMUM_CONSOLE,
+                )
+            )
         _prefer_for_oom_kill(qemu.pid)
         try:
             qmp = stack.enter_context(qmp_session(ours, deadline))

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 from orchestrator.errors import InfraError, UserError
 from orchestrator.host.steps import StepEvent
-from orchestrator.host.workspace import make_folder, publish_text
+from orchestrator.host.workspace import make_folder, publish_bytes, publish_text
 from orchestrator.model.run import Plan, RunRecord
 from orchestrator.model.series import Patch, Series
 from orchestrator.model.trial import TrialResult
@@ -116,6 +117,16 @@ class RunDirectory:
     def read_series_record(self) -> Series:
         """Return the series of the run; :class:`UserError` when that cannot be read."""
         return decode(Series, from_text(_text_of(self.path / SERIES), SERIES), SERIES)
+
+    def keep_build_file(self, source: Path, name: str) -> None:
+        """Copy a build's log or configuration to ``builds/name``; the cache may lose it, the record may not."""
+        with contextlib.suppress(FileNotFoundError):
+            publish_bytes(self.path / "builds" / name, source.read_bytes())
+
+    def discard(self) -> None:
+        """Remove the run if it has done nothing yet: an input that turned out unusable leaves no run behind."""
+        if not (self.path / "trials").exists() and not self.run_json.exists():
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def append_event(self, event: StepEvent) -> None:
         """Add a line to ``events.jsonl``. Fit to be a listener: it never raises, events are for looking, not for us."""

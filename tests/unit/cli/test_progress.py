@@ -137,6 +137,5 @@ def test_plain_lines_when_a_note_stands_outside_of_a_step_then_it_is_said() -> N
     lines(event(Phase.STARTED, "trials", at=1, total="2", done="0"))
     lines(event(Phase.NOTE, "trial", at=1, text="PASS, from the cache", id="memcg-limit-two-node-base-s1"))
     assert stream.getvalue() == (
-        "building the kernel: base: from the cache\n"
-        "trial memcg-limit-two-node-base-s1: PASS, from the cache (1 of 2)\n"
+        "building the kernel: base: from the cache\ntrial memcg-limit-two-node-base-s1: PASS, from the cache (1 of 2)\n"
     )

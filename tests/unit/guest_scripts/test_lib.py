@@ -152,7 +152,7 @@ def test_settle_when_nothing_moves_then_is_done_without_a_word(guest: GuestRoot)
 
 def test_settle_when_it_never_rests_then_says_so_and_goes_on(guest: GuestRoot) -> None:
     settling(guest)
-    done = guest.run(f"n=0\nsleep() {{ n=$((n + 1)); echo zswpwb $n >{guest.root}/proc/vmstat; }}\nsettle")
+    done = guest.run(f"n=100\nsleep() {{ n=$((n + 1)); echo zswpwb $n >{guest.root}/proc/vmstat; }}\nsettle")
     assert (done.returncode, done.stdout) == (0, "12.34 did not settle\n")
 
 

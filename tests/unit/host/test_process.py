@@ -126,3 +126,10 @@ def test_running_when_program_is_only_in_sbin_then_is_found(tmp_path: Path, monk
 
 def test_find_program_when_path_is_a_folder_then_finds_nothing(tmp_path: Path) -> None:
     assert find_program(tmp_path) is None
+
+
+def test_running_when_a_file_grows_past_its_bound_then_the_child_is_ended(tmp_path: Path) -> None:
+    target = tmp_path / "flood"
+    with running(["dd", "if=/dev/zero", f"of={target}", "bs=4096"], file_bytes=1 << 16) as child:
+        assert child.wait(Deadline(30, what="dd")) != 0
+    assert target.stat().st_size == 1 << 16

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -102,9 +102,6 @@ class FakeLinux:
 
     def build_patched(self, changes: dict[str, str]) -> KernelBuild:
         return self.build(KernelRole.PATCHED, self.commit(changes))
-
-    def without_ccache(self) -> None:
-        self.workshop = replace(self.workshop, toolchain=Toolchain(identity="test", ccache=False))
 
 
 @pytest.fixture(scope="session")

@@ -58,4 +58,5 @@ def test_new_warnings_when_only_lines_moved_then_there_are_none() -> None:
 def test_parse_warnings_when_repeated_then_each_once_and_tools_too() -> None:
     line = "/src/mm/a.c:3:2: warning: unused\n"
     text = line + line + "vmlinux.o: warning: objtool: f+0x1: unreachable\n  CC mm/warning.o\n"
+    text += "WARNING: Value requested for CONFIG_BROKEN_ON_SMP not in final .config\n"
     assert [warned.path for warned in parse_warnings(text, source="/src")] == ["mm/a.c", ""]

@@ -6,7 +6,7 @@ The one thing that is not real is the machine: ``run_trial`` is a script of resu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +34,7 @@ BANNER = "[    0.000000] Linux version 7.2.12 (user@host)\n"
 SPLAT = "[    9.000000] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009\n"
 
 Act = Callable[[TrialRequest], TrialResult]
+Changes = Mapping[str, object]
 
 
 def passed(request: TrialRequest) -> TrialResult:
@@ -250,12 +251,12 @@ def test_trials_when_a_guest_needs_more_memory_than_there_is_then_says_so(
         list(bench.runner().run_all([spec(BASE)], Resources(cpus=1, memory_mib=100)))
 
 
-def key(bench: Bench, which: TrialSpec | None = None, *, folder: str = "folder", **changes: object) -> str:
-    runner = bench.runner(bench.parts(**changes))
+def key(bench: Bench, which: TrialSpec | None = None, changes: Changes | None = None, *, folder: str = "a") -> str:
+    runner = bench.runner(bench.parts(**(changes or {})))
     return runner.request(which or spec(BASE), bench.folder / folder).key
 
 
-def with_build(**changes: object) -> dict[str, object]:
+def with_build(**changes: object) -> Changes:
     changed = dataclasses.replace(build(BASE), **changes)  # type: ignore[arg-type]
     return {"builds": {BASE: changed, PATCHED: build(PATCHED)}}
 
@@ -277,12 +278,12 @@ def test_initrd_when_put_together_again_then_keeps_its_size(bench: Bench) -> Non
 
 
 def test_key_when_files_lie_elsewhere_then_is_the_same(bench: Bench) -> None:
-    there = key(bench, folder="elsewhere", **with_build(image=Path("/another/cache/vmlinux")))
+    there = key(bench, changes=with_build(image=Path("/another/cache/vmlinux")), folder="elsewhere")
     assert key(bench) == there
 
 
 def test_key_when_the_build_took_longer_then_is_the_same(bench: Bench) -> None:
-    assert key(bench) == key(bench, **with_build(seconds=99.0, cached=True))
+    assert key(bench) == key(bench, changes=with_build(seconds=99.0, cached=True))
 
 
 @pytest.mark.parametrize(
@@ -296,8 +297,8 @@ def test_key_when_the_build_took_longer_then_is_the_same(bench: Bench) -> None:
         pytest.param({"probes": guest_scripts_folder() / "lib.sh"}, id="probes"),
     ],
 )
-def test_key_when_what_a_trial_depends_on_changes_then_is_another(bench: Bench, changes: dict[str, object]) -> None:
-    assert key(bench) != key(bench, **changes)
+def test_key_when_what_a_trial_depends_on_changes_then_is_another(bench: Bench, changes: Changes) -> None:
+    assert key(bench) != key(bench, changes=changes)
 
 
 @pytest.mark.parametrize(
@@ -315,5 +316,5 @@ def test_key_when_the_trial_is_another_then_is_another(bench: Bench, other: Tria
 
 
 def test_key_when_base_and_patched_have_the_same_kernel_then_is_the_same(bench: Bench) -> None:
-    builds = {"builds": {BASE: build(BASE), PATCHED: dataclasses.replace(build(BASE), role=PATCHED)}}
-    assert key(bench, **builds) == key(bench, spec(PATCHED), **builds)
+    builds: Changes = {"builds": {BASE: build(BASE), PATCHED: dataclasses.replace(build(BASE), role=PATCHED)}}
+    assert key(bench, changes=builds) == key(bench, spec(PATCHED), builds)

@@ -164,3 +164,24 @@ def test_cache_when_many_put_the_same_then_one_whole_record(tmp_path: Path) -> N
         assert all(executor.map(cache.put, [done] * 40))
     assert len(list(tmp_path.rglob("*.json"))) == 1
     assert cache.find(done.key) is not None
+
+
+def test_discard_when_no_trial_was_done_then_the_folder_is_gone(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, title="a patch", now=datetime(2026, 11, 23, tzinfo=UTC))
+    run.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_discard_when_a_trial_was_done_then_the_folder_stays(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, title="a patch", now=datetime(2026, 11, 23, tzinfo=UTC))
+    run.trial_folder("memcg-limit-two-node-base-s1")
+    run.discard()
+    assert run.path.is_dir()
+
+
+def test_kept_build_file_when_the_source_is_gone_then_is_passed_over(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, title="a patch", now=datetime(2026, 11, 23, tzinfo=UTC))
+    (tmp_path / "log").write_text("CC mm/zswap.o\n")
+    run.keep_build_file(tmp_path / "log", "base.log")
+    run.keep_build_file(tmp_path / "nowhere", "patched.log")
+    assert [path.name for path in (run.path / "builds").iterdir()] == ["base.log"]

@@ -155,7 +155,7 @@ def test_samples_when_the_real_sampler_wrote_them_then_every_file_is_there(sampl
         (tmp_path / name).write_text(content)
     out = tmp_path.parent / f"{tmp_path.name}.samples"
     for label in ("before", "pressed"):
-        argv = [sampler, "--once", "--label", label, "--out", out, f"{tmp_path}/*", "/no/such/file"]
+        argv: list[str | Path] = [sampler, "--once", "--label", label, "--out", out, f"{tmp_path}/*", "/no/such/file"]
         subprocess.run(argv, check=True, capture_output=True)
     samples = records.parse_samples(out.read_bytes())
     expected = {f"{tmp_path}/{name}": content for name, content in written.items()}
