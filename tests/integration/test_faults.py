@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import REPOSITORY, Outcome, orchestrator, small_test
+from tests.command import REPOSITORY, Outcome, orchestrator, small_test
 
 pytestmark = pytest.mark.qemu
 

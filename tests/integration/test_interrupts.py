@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import (
+from tests.command import (
     LINUX,
     MAIL,
     Outcome,

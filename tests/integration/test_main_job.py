@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.host.workspace import cache_root
-from tests.integration.conftest import LINUX, MAIL, REPOSITORY, Outcome, orchestrator, small_test
+from tests.command import LINUX, MAIL, REPOSITORY, Outcome, orchestrator, small_test
 
 pytestmark = pytest.mark.qemu
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import LINUX, MAIL, REPOSITORY, Outcome, orchestrator, small_test
+from tests.command import LINUX, MAIL, REPOSITORY, Outcome, orchestrator, small_test
 
 pytestmark = pytest.mark.qemu
 
