@@ -15,6 +15,8 @@ import statistics
 import time
 from pathlib import Path
 
+from orchestrator.config import catalog
+from orchestrator.config.locations import kconfigs_folder
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.process import check
 from orchestrator.host.sandbox import find_sandbox
@@ -27,35 +29,23 @@ from orchestrator.kernel.making import Bench, Folders, Workshop, lay_out_fragmen
 from orchestrator.kernel.objects import base_objects, copied
 from orchestrator.kernel.sources import Checkout, checked_out
 from orchestrator.kernel.toolchain import find_toolchain
-from orchestrator.model.kernel import Architecture, KernelRole
-
-KCONFIGS = Path(__file__).parents[1] / "kconfigs"
-FRAGMENTS = tuple(KCONFIGS / f"{name}.config" for name in ("guest", "x86_64", "zswap", "tracing"))
-X86_64 = Architecture(
-    name="x86_64",
-    kernel_arch="x86_64",
-    qemu="qemu-system-x86_64",
-    machine="q35",
-    cpu="max",
-    image="vmlinux",
-    target="vmlinux",
-    console="ttyS0",
-    fragments=(),
-)
+from orchestrator.model.kernel import KernelRole
 
 
 def request_for(role: KernelRole, repo: Path, base: str, revision: str) -> BuildRequest:
     def name(what: str) -> str:
         return check(["git", "-C", repo, "rev-parse", what]).strip()
 
+    architecture = catalog.architecture()
+    names = (*architecture.fragments, *catalog.flavour().fragments)
     return BuildRequest(
         role=role,
         commit=name(revision),
         tree=name(f"{revision}^{{tree}}"),
         base_commit=name(base),
         base_tree=name(f"{base}^{{tree}}"),
-        architecture=X86_64,
-        fragments=FRAGMENTS,
+        architecture=architecture,
+        fragments=tuple(kconfigs_folder() / name for name in names),
     )
 
 
