@@ -42,6 +42,18 @@ void die_usage(const char *format, ...)
 	exit(TOOL_USAGE);
 }
 
+void refuse(const struct place *place, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: %s:%zu: ", program_invocation_short_name, place->path, place->line);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(TOOL_USAGE);
+}
+
 void die_errno(const char *format, ...)
 {
 	int number = errno;

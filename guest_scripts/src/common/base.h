@@ -23,6 +23,15 @@ void sleep_ms(uint64_t ms);
 /* "PROGRAM: message" on stderr, then exit with TOOL_USAGE. */
 _Noreturn void die_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Where a parser is in its input file. */
+struct place {
+	const char *path;
+	size_t line;
+};
+
+/* "PROGRAM: FILE:LINE: message" on stderr, then exit with TOOL_USAGE. */
+_Noreturn void refuse(const struct place *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* "PROGRAM: message: ERRNO_NAME (text)" on stderr, then exit with TOOL_SYSCALL. */
 _Noreturn void die_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

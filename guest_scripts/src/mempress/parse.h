@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Private to the workload parser: where it is in the file, and the key=value options of a line. */
+/* Private to the workload parser: the key=value options of a line. */
 #ifndef MEMPRESS_PARSE_H
 #define MEMPRESS_PARSE_H
 
+#include "base.h"
 #include "workload.h"
-
-struct place {
-	const char *path;
-	size_t line;
-};
 
 /* Options a step may carry; a line which carries another one, or one twice, is refused. */
 enum step_option {
@@ -20,8 +16,6 @@ enum step_option {
 	OPT_PAGE = 1 << 5,
 	OPT_OFFSET = 1 << 6,
 };
-
-_Noreturn void refuse(const struct place *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The next blank-separated word of *rest, which it moves on, or NULL at the end of the line. Writes NULs. */
 char *next_word(char **rest);

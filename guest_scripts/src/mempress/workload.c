@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE /* program_invocation_short_name */
 /* The line grammar of a workload. Everything that can be wrong with it is found here, before memory is touched. */
 #include "workload.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,18 +37,6 @@ static const struct {
 const char *op_name(enum op op)
 {
 	return ops[op].name;
-}
-
-void refuse(const struct place *place, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "%s: %s:%zu: ", program_invocation_short_name, place->path, place->line);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(TOOL_USAGE);
 }
 
 static bool is_name(const char *text)

@@ -1,33 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE /* program_invocation_short_name */
 #include "spec.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base.h"
-
-struct place {
-	const char *path;
-	size_t line;
-};
-
-static _Noreturn void refuse(const struct place *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void refuse(const struct place *place, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "%s: %s:%zu: ", program_invocation_short_name, place->path, place->line);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(TOOL_USAGE);
-}
 
 static char *trimmed(char *text)
 {
