@@ -11,7 +11,6 @@ import pytest
 
 from orchestrator.errors import Cancelled, InfraError, PatchFault, UserError
 from orchestrator.host.deadline import Cancellation
-from orchestrator.host.process import find_program
 from orchestrator.host.sandbox import NO_SANDBOX
 from orchestrator.host.steps import StepEvent, Steps
 from orchestrator.kernel.build import build_kernel
@@ -221,7 +220,6 @@ def test_build_patched_when_memory_is_short_then_copy_lies_in_cache_and_leftover
     assert not left.exists()
 
 
-@pytest.mark.skipif(find_program("ccache") is None, reason="ccache is a speed-up that a machine may lack")
 def test_build_patched_when_ccache_is_there_then_it_can_neither_see_nor_change_its_folder(
     fake_linux: FakeLinux,
 ) -> None:
