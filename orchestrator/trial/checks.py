@@ -12,6 +12,9 @@ from orchestrator.trial.records import LARGEST, GuestNode
 RESERVED_KIB = 48 << 10
 """What a node's kernel, memory map and initramfs may take away from the memory that QEMU gave it."""
 
+UNSETTLED = "did not settle"
+"""What ``settle`` in ``guest_scripts/lib.sh`` says when it gives up."""
+
 VERIFYING = ("verify", "final_verify", "fork")
 """The steps of mempress that compare pages with what they must hold."""
 
@@ -63,6 +66,13 @@ def check_exit(status: int | None, log: Sequence[str]) -> Check:
     last = next((line for line in reversed(log) if line.strip()), "")
     message = f"{meaning}: {last}" if meaning else "the workload came to its end"
     return Check(name="workload", status=outcome, message=message)
+
+
+def check_settled(log: Sequence[str]) -> Check:
+    """Look whether the counters came to rest before they were read; else they are of no moment in particular."""
+    if any(line.endswith(UNSETTLED) for line in log):
+        return Check(name="settled", status=Status.ERROR, message="the counters did not come to rest within 60 s")
+    return Check(name="settled", status=Status.PASS, message="two reads in a row were the same")
 
 
 def check_integrity(lines: Sequence[Mapping[str, object]]) -> Check:

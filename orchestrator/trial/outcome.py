@@ -85,6 +85,7 @@ def _read(request: TrialRequest, files: Mapping[str, bytes]) -> tuple[list[Check
     checks = [
         checking.check_topology(request.topology, records.parse_topology(_text(files, TOPOLOGY))),
         checking.check_exit(exit_status, log),
+        checking.check_settled(log),
     ]
     samples = records.parse_samples(files.get(SAMPLES, b""))
     guest_s = samples[-1].at_s if samples else 0.0

@@ -190,6 +190,9 @@ def test_hang_when_base_passed_from_the_cache_then_patched_fails(bench: Bench) -
         pytest.param([spec(BASE, topology="one-node"), spec(PATCHED)], [passed, hung], id="base passed elsewhere"),
         pytest.param([spec(BASE), spec(PATCHED)], [passed, lost, hung], id="seen once"),
         pytest.param([spec(BASE), spec(BASE, 2)], [passed, hung], id="base itself"),
+        pytest.param(
+            [dataclasses.replace(spec(kernel), sealed=False) for kernel in (BASE, PATCHED)], [passed, hung], id="live"
+        ),
     ],
 )
 def test_hang_when_it_is_not_proven_to_be_the_patchs_then_is_an_error_of_ours(

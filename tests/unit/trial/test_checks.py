@@ -167,3 +167,11 @@ def test_overall_when_nothing_failed_then_an_error_decides() -> None:
 def test_overall_when_data_was_skipped_then_the_trial_passes() -> None:
     found = [Check(name=each, status=each, message=each.lower()) for each in (Status.PASS, Status.SKIP)]
     assert checks.overall(found) == (Status.PASS, "")
+
+
+def test_settled_when_the_guest_gave_up_waiting_then_the_trial_is_ours_to_explain() -> None:
+    assert checks.check_settled(["9.1 pressure", "69.30 did not settle", "70.0 verify"]).status is Status.ERROR
+
+
+def test_settled_when_nothing_is_said_then_passes() -> None:
+    assert checks.check_settled(["9.1 pressure", "10.2 verify"]).status is Status.PASS
