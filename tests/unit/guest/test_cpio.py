@@ -58,8 +58,7 @@ def read_back(data: bytes) -> Mapping[str, cpio.Entry]:
 
 
 def listed_by_cpio(data: bytes) -> list[str]:
-    done = subprocess.run(["cpio", "-t", "--quiet"], input=data, capture_output=True, check=True)
-    assert done.stderr == b""
+    done = subprocess.run(["busybox", "cpio", "-t"], input=data, capture_output=True, check=True)
     return done.stdout.decode().splitlines()
 
 
@@ -75,7 +74,7 @@ def test_archive_when_unpacked_by_cpio_then_contents_links_and_modes_are_the_ent
         cpio.link("a/link", "script"),
     ]
     data = cpio.write_archive(entries)
-    subprocess.run(["cpio", "-i", "--quiet"], input=data, cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(["busybox", "cpio", "-i"], input=data, cwd=tmp_path, check=True, capture_output=True)
     unpacked = {path.name: path.lstat().st_mode for path in (tmp_path / "a").iterdir()}
     assert unpacked == {entry.path.removeprefix("a/"): entry.mode for entry in entries}
     assert (tmp_path / "a" / "link").read_bytes() == b"#!/bin/sh\n"
