@@ -116,7 +116,9 @@ def test_progress_when_the_stream_is_no_terminal_then_plain_lines() -> None:
     assert stream.getvalue() == "judging: 0.0 s\n"
 
 
-def test_progress_on_a_terminal_leaves_it_in_order_when_the_run_fails() -> None:
+def test_progress_on_a_terminal_leaves_it_in_order_when_the_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    # rich looks at the process's own environment.
+    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     with (
         contextlib.suppress(RuntimeError),
