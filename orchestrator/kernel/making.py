@@ -106,6 +106,8 @@ class Bench:
         if self.workshop.toolchain.ccache and self.role is KernelRole.BASE:
             writable.append(Bind(outside=make_folder(self.workshop.cache / "ccache"), inside="/ccache"))
             env |= {"CCACHE_DIR": "/ccache", "CCACHE_TEMPDIR": "/tmp", "CCACHE_MAXSIZE": "4G"}  # noqa: S108
+            # What a file includes is taken from the compiler's own list: a cold build preprocesses nothing twice.
+            env["CCACHE_DEPEND"] = "1"
         elif self.workshop.toolchain.ccache:
             # The command lines still name it, or make would find all of base's objects out of date.
             env["CCACHE_DISABLE"] = "1"
