@@ -30,14 +30,16 @@ def run_jobs(
     The first error ends it: what has not started is dropped, what runs is waited for (``cancellation`` ends that soon).
     Leaving the iteration early does the same.
     """
-    pending = {executor.submit(work, job) for job in jobs}
+    order = {executor.submit(work, job): number for number, job in enumerate(jobs)}
+    pending = set(order)
     try:
         while pending:
             # A bounded wait: signal handlers of the main thread run between two of them.
             done, pending = concurrent.futures.wait(
                 pending, timeout=POLL_S, return_when=concurrent.futures.FIRST_COMPLETED
             )
-            for future in done:
+            # Those that were done between two looks come in the order in which they were asked for.
+            for future in sorted(done, key=order.__getitem__):
                 yield future.result()
             if not done:
                 cancellation.check()

@@ -69,7 +69,7 @@ class TrialRunner:
         self._steps = steps
         self._cancellation = cancellation
         self._walls: dict[tuple[str, str], float] = {}
-        self._base_passed: set[tuple[str, str]] = set()
+        self._earlier_walls: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def run_all(self, specs: Sequence[TrialSpec], resources: Resources) -> Iterator[TrialResult]:
@@ -108,6 +108,8 @@ class TrialRunner:
             result = first = self._attempt(request)
             if _was_lost(first):
                 note(f"lost the machine, trying once more: {first.message}")
+                if _hung(first):
+                    self._see_base_on_this_host(spec)
                 result = self._attempt(request)
                 if _was_lost(result) and _hung(first) and _hung(result):
                     result = self._explain_hang(result)
@@ -155,37 +157,51 @@ class TrialRunner:
         )  # fmt: skip
 
     def _with_limit(self, request: TrialRequest) -> Scenario:
-        """Return the scenario with the time a hang is noticed after: known once base has shown what it takes."""
+        """Return the scenario with the time a hang is noticed after: known once base has shown what it takes.
+
+        What base took in an earlier run, maybe on another host, is good enough to look closer, not to blame anybody.
+        """
+        place = _place(request.spec)
         with self._lock:
-            base = self._walls.get((request.spec.scenario, request.spec.topology))
+            base = self._walls.get(place, self._earlier_walls.get(place))
         limit = request.scenario.timeout_s
-        if base is not None and request.spec.sealed and request.spec.kernel is KernelRole.PATCHED:
+        if base is not None and _may_hang(request.spec):
             limit = min(limit, max(HANG_FLOOR_S, HANG_FACTOR * base))
         return dataclasses.replace(request.scenario, timeout_s=limit)
 
     def _remember_base(self, result: TrialResult) -> None:
         if result.spec.kernel is not KernelRole.BASE or result.status is not Status.PASS:
             return
-        place = (result.spec.scenario, result.spec.topology)
+        place, walls = _place(result.spec), self._earlier_walls if result.cached else self._walls
         with self._lock:
-            self._base_passed.add(place)
-            # What an earlier run took, on this host or another, says nothing about now.
-            if not result.cached:
-                self._walls[place] = max(result.wall_s, self._walls.get(place, 0.0))
+            walls[place] = max(result.wall_s, walls.get(place, 0.0))
+
+    def _see_base_on_this_host(self, spec: TrialSpec) -> None:
+        """Run base's trial where it was only known from the cache: a hang of patched is judged against it."""
+        with self._lock:
+            seen = _place(spec) in self._walls
+        if _may_hang(spec) and not seen and _place(spec) in self._earlier_walls:
+            base = dataclasses.replace(spec, kernel=KernelRole.BASE)
+            self._remember_base(self._attempt(self.request(base, self._run.trial_folder(base.id))))
 
     def _explain_hang(self, result: TrialResult) -> TrialResult:
-        """Blame a hang on the patch: seen twice in a sealed guest, where base came to its end in the same place.
-
-        Live guests run in the host's time: there a slow host looks like a hang.
-        """
-        place = (result.spec.scenario, result.spec.topology)
+        """Blame a hang on the patch: seen twice in a sealed guest, where base came to its end on this host."""
         with self._lock:
-            base_passed = place in self._base_passed
-        if not base_passed or not result.spec.sealed or result.spec.kernel is not KernelRole.PATCHED:
+            base_passed = _place(result.spec) in self._walls
+        if not base_passed or not _may_hang(result.spec):
             return result
         message = f"the guest hung, twice, where base came to its end: {result.message}"
         check = Check(name="hang", status=Status.FAIL, message=message, detail=result.console_tail)
         return dataclasses.replace(result, status=Status.FAIL, message=message, checks=(*result.checks, check))
+
+
+def _place(spec: TrialSpec) -> tuple[str, str]:
+    return spec.scenario, spec.topology
+
+
+def _may_hang(spec: TrialSpec) -> bool:
+    """Whether no end in time can be the patch's doing: live guests run in the host's time, where a slow host looks so."""
+    return spec.sealed and spec.kernel is KernelRole.PATCHED
 
 
 def with_repeat(result: TrialResult, earlier: TrialResult | None) -> TrialResult:

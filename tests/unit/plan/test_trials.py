@@ -177,8 +177,15 @@ def test_hang_when_patched_hangs_twice_after_base_passed_then_fails(bench: Bench
 
 def test_hang_when_base_passed_from_the_cache_then_patched_fails(bench: Bench) -> None:
     bench.run([spec(BASE)], passed)
-    (_, result), _ = bench.run([spec(BASE), spec(PATCHED)], hung)
+    (_, result), script = bench.run([spec(BASE), spec(PATCHED)], hung, passed, hung)
     assert result.status is Status.FAIL
+    assert [request.spec.kernel for request in script.requests] == [PATCHED, BASE, PATCHED]
+
+
+def test_hang_when_base_is_in_the_cache_but_hangs_here_too_then_is_an_error_of_ours(bench: Bench) -> None:
+    bench.run([spec(BASE)], passed)
+    (_, result), _ = bench.run([spec(BASE), spec(PATCHED)], hung)
+    assert result.status is Status.ERROR
 
 
 @pytest.mark.parametrize(
