@@ -161,12 +161,14 @@ class TrialRunner:
 
         What base took in an earlier run, maybe on another host, is good enough to look closer, not to blame anybody.
         """
-        place = _place(request.spec)
-        with self._lock:
-            base = self._walls.get(place, self._earlier_walls.get(place))
         limit = request.scenario.timeout_s
-        if base is not None and _may_hang(request.spec):
-            limit = min(limit, max(HANG_FLOOR_S, HANG_FACTOR * base))
+        if _may_hang(request.spec):
+            self._recall_base(request)
+            place = _place(request.spec)
+            with self._lock:
+                base = self._walls.get(place, self._earlier_walls.get(place))
+            if base is not None:
+                limit = min(limit, max(HANG_FLOOR_S, HANG_FACTOR * base))
         return dataclasses.replace(request.scenario, timeout_s=limit)
 
     def _remember_base(self, result: TrialResult) -> None:
@@ -175,6 +177,16 @@ class TrialRunner:
         place, walls = _place(result.spec), self._earlier_walls if result.cached else self._walls
         with self._lock:
             walls[place] = max(result.wall_s, walls.get(place, 0.0))
+
+    def _recall_base(self, request: TrialRequest) -> None:
+        """Look base's trial up in the cache, if this run has not come by it yet."""
+        with self._lock:
+            known = _place(request.spec) in self._walls or _place(request.spec) in self._earlier_walls
+        if not known:
+            base = dataclasses.replace(request.spec, kernel=KernelRole.BASE)
+            found = self._cache.find(self.request(base, request.folder).key)
+            if found is not None:
+                self._remember_base(dataclasses.replace(found, spec=base))
 
     def _see_base_on_this_host(self, spec: TrialSpec) -> None:
         """Run base's trial where it was only known from the cache: a hang of patched is judged against it."""
