@@ -28,7 +28,7 @@ from orchestrator.judge.decide import decide
 from orchestrator.judge.reach import with_reach
 from orchestrator.kernel.build import BuildRequest, build_kernel
 from orchestrator.kernel.making import Workshop
-from orchestrator.kernel.toolchain import find_toolchain
+from orchestrator.kernel.toolchain import Toolchain, find_toolchain
 from orchestrator.machine.accelerator import SEALED_CHOICE, Choice, choose_accelerator, qemu_version
 from orchestrator.machine.argv import Accelerator
 from orchestrator.model.kernel import KernelBuild, KernelRole
@@ -113,12 +113,12 @@ class Pipeline:
         self._steps.subscribe(self._run.append_event)
         # Everything that can be found out before the first minute is spent.
         qemu = qemu_version(catalog.architecture())
-        find_toolchain()
+        toolchain = find_toolchain()
         sandbox = NO_SANDBOX
         if self._plan.sandbox:
             sandbox = find_sandbox(cache=self._cache, cancellation=self._cancellation)
         trees = self._trees()
-        builds, faults = self._builds(trees, sandbox)
+        builds, faults = self._builds(trees, sandbox, toolchain)
         trials = self._trials(builds, qemu) if not faults else ()
         with self._steps.step("judge"):
             scenarios = tuple(all_scenarios()[name] for name in self._plan.profile.scenarios)
@@ -155,13 +155,15 @@ class Pipeline:
         self._run.write_series(self._series, applied_diffs(trees, cancellation=self._cancellation))
         return trees
 
-    def _builds(self, trees: Trees, sandbox: Sandbox) -> tuple[dict[KernelRole, KernelBuild], tuple[PatchFault, ...]]:
+    def _builds(
+        self, trees: Trees, sandbox: Sandbox, toolchain: Toolchain
+    ) -> tuple[dict[KernelRole, KernelBuild], tuple[PatchFault, ...]]:
         """Build base, then patched; a patched kernel that does not build is a finding, not the end of the run."""
         workshop = Workshop(
             repo=trees.source.repo,
             cache=self._cache,
             sandbox=sandbox,
-            toolchain=find_toolchain(),
+            toolchain=toolchain,
             jobs=usable_cpus(),
         )
         builds: dict[KernelRole, KernelBuild] = {}
@@ -198,31 +200,27 @@ class Pipeline:
         )
         choice = self._choose_accelerator(parts)
         parts = dataclasses.replace(parts, accelerator=choice.accelerator)
-        runner = TrialRunner(
-            parts,
-            run=self._run,
-            cache=TrialCache(self._cache),
-            steps=self._steps,
-            cancellation=self._cancellation,
-        )
+        runner = self._runner(parts)
         resources = Resources(cpus=usable_cpus(), memory_mib=available_memory_mib())
         with self._steps.step("trials", total=len(self._plan.trials), done=len(done)):
             for result in runner.run_all(left, resources):
                 done[result.spec] = result
         return tuple(done[spec] for spec in self._plan.trials if spec in done)
 
+    def _runner(self, parts: Parts) -> TrialRunner:
+        return TrialRunner(
+            parts,
+            run=self._run,
+            cache=TrialCache(self._cache),
+            steps=self._steps,
+            cancellation=self._cancellation,
+        )
+
     def _choose_accelerator(self, parts: Parts) -> Choice:
         choice = SEALED_CHOICE
         if not self._plan.sealed:
             with self._steps.step("accelerator"), workspace.scratch_folder("orchestrator-probe") as scratch:
-                spec = self._plan.trials[0]
-                request = TrialRunner(
-                    parts,
-                    run=self._run,
-                    cache=TrialCache(self._cache),
-                    steps=self._steps,
-                    cancellation=self._cancellation,
-                ).request(spec, scratch)
+                request = self._runner(parts).request(self._plan.trials[0], scratch)
                 initrd = scratch / "initrd"
                 initrd.write_bytes(request.initrd)
                 probe = machine_config(request, initrd=initrd, console=scratch / "console.log")

@@ -238,14 +238,3 @@ def find_program(program: str | Path, *, path: str | None = None) -> Path | None
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
     return None
-
-
-@contextlib.contextmanager
-def stopwatch() -> Iterator[list[float]]:
-    """Hold a list that gets the block's wall seconds as its one element when the block is left."""
-    seconds: list[float] = []
-    start = time.monotonic()
-    try:
-        yield seconds
-    finally:
-        seconds.append(time.monotonic() - start)
