@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from orchestrator.model.samples import LARGEST
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import Check, Status
-from orchestrator.trial.records import LARGEST, GuestNode
+from orchestrator.trial.records import GuestNode
 
 RESERVED_KIB = 48 << 10
 """What a node's kernel, memory map and initramfs may take away from the memory that QEMU gave it."""

@@ -11,7 +11,7 @@ from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.machine import Machine
 from orchestrator.machine.ssh import Shell
-from orchestrator.trial.records import counter_of
+from orchestrator.model.samples import counter_of
 from orchestrator.trial.request import EXIT_STATUS, RESULTS, TrialRequest
 
 START = "/guest/live >/dev/null 2>&1 </dev/null &"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from orchestrator.model.samples import Probes, Sample
 from orchestrator.model.scenario import Metric, Scenario
-from orchestrator.trial.records import Probes, Sample
 
 VMSTAT = "/proc/vmstat"
 DEBUGFS = "/sys/kernel/debug/zswap/"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import InfraError, OrchestratorError, TimedOut
+from orchestrator.model.samples import Probes, counter_of
 from orchestrator.model.trial import Check, Status, TrialResult
 from orchestrator.trial import checks as checking
 from orchestrator.trial import records
@@ -81,7 +82,7 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 def _read(request: TrialRequest, files: Mapping[str, bytes]) -> tuple[list[Check], dict[str, float], float]:
     """Return the checks, the metrics and the guest time of the last sample."""
     log = files.get(TRIAL_LOG, b"").decode("utf-8", "replace").splitlines()
-    exit_status = records.counter_of(_text(files, EXIT_STATUS))
+    exit_status = counter_of(_text(files, EXIT_STATUS))
     checks = [
         checking.check_topology(request.topology, records.parse_topology(_text(files, TOPOLOGY))),
         checking.check_exit(exit_status, log),
@@ -102,7 +103,7 @@ def _read(request: TrialRequest, files: Mapping[str, bytes]) -> tuple[list[Check
     return checks, metrics, guest_s
 
 
-def _check_probes(probes: records.Probes) -> Check:
+def _check_probes(probes: Probes) -> Check:
     """Say which probes gave no data; that is not a fault of anybody's, but it is not zero either."""
     missing = [name for name, status in probes.placed.items() if status != "ok"]
     problems: Sequence[str] = [

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfraError
+from orchestrator.model import samples
 from orchestrator.trial import records
 from tests.unit.trial.recorded import real_files
 
@@ -63,7 +64,7 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "json": lambda data: records.json_lines(data, what="a record"),
     "topology": lambda data: records.parse_topology(text(data)),
     "cpu list": lambda data: records.parse_cpu_list(text(data)),
-    "counter": lambda data: records.counter_of(text(data)),
+    "counter": lambda data: samples.counter_of(text(data)),
 }
 
 
@@ -78,7 +79,7 @@ def test_parser_when_given_any_bytes_then_raises_nothing_but_infra_errors(name: 
 @settings(PROFILE)
 @given(data=hostile)
 def test_sample_when_its_files_hold_any_text_then_its_readers_raise_nothing(data: bytes) -> None:
-    sample = records.Sample(label="x", at_s=0, files={"f": text(data)})
+    sample = samples.Sample(label="x", at_s=0, files={"f": text(data)})
     sample.keyed("f")
     sample.number("f")
 
@@ -190,4 +191,4 @@ def test_topology_when_a_node_has_neither_memory_nor_cpus_then_it_is_read() -> N
     [("18446744073709551615", 2**64 - 1), ("18446744073709551616", None), ("-1", None), ("", None), (" 5\n", 5)],
 )
 def test_counter_when_read_then_is_what_a_kernel_can_count_to(said: str, number: int | None) -> None:
-    assert records.counter_of(said) == number
+    assert samples.counter_of(said) == number
