@@ -67,6 +67,18 @@ void die_errno(const char *format, ...)
 	exit(TOOL_SYSCALL);
 }
 
+void die_outside(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(TOOL_SYSCALL);
+}
+
 const char *errno_name(int number)
 {
 	const char *name = strerrorname_np(number);

@@ -35,6 +35,9 @@ _Noreturn void refuse(const struct place *place, const char *format, ...) __attr
 /* "PROGRAM: message: ERRNO_NAME (text)" on stderr, then exit with TOOL_SYSCALL. */
 _Noreturn void die_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* "PROGRAM: message" on stderr, then exit with TOOL_SYSCALL: a failure outside this program, without an errno. */
+_Noreturn void die_outside(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* "ENOENT" for ENOENT, "E?" for a number that libc does not know. */
 const char *errno_name(int number);
 

@@ -43,14 +43,33 @@ static void parse_arguments(int argc, char **argv, struct arguments *arguments)
 		die_usage("a workload and a seed (or --check) are needed\n%s", usage);
 }
 
+/* All the nodes that a region or a step names, in order. */
+static void print_nodes(const struct workload *workload)
+{
+	const size_t bits = 8 * sizeof(long);
+	unsigned long named[NODE_WORDS] = {0};
+	const char *comma = "";
+
+	for (size_t word = 0; word < NODE_WORDS; word++) {
+		for (size_t i = 0; i < workload->region_count; i++)
+			named[word] |= workload->regions[i].policy.nodes[word];
+		for (size_t i = 0; i < workload->step_count; i++)
+			named[word] |= workload->steps[i].policy.nodes[word];
+	}
+	for (size_t node = 0; node < MAX_NODES; node++) {
+		if (named[node / bits] >> (node % bits) & 1) {
+			printf("%s%zu", comma, node);
+			comma = ",";
+		}
+	}
+}
+
 static void report_check(const struct workload *workload)
 {
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < workload->region_count; i++)
-		bytes += workload->regions[i].bytes;
-	printf("{\"check\":\"ok\",\"regions\":%zu,\"steps\":%zu,\"bytes\":%llu}\n", workload->region_count,
-	       workload->step_count, (unsigned long long)bytes);
+	printf("{\"check\":\"ok\",\"regions\":%zu,\"steps\":%zu,\"bytes\":%llu,\"nodes\":[", workload->region_count,
+	       workload->step_count, (unsigned long long)workload->peak_bytes);
+	print_nodes(workload);
+	printf("]}\n");
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "history.h"
+#include "likeness.h"
 
 #define MAX_PRINTED_PAGES 16
 #define SHOWN_BYTES 16
@@ -37,6 +39,14 @@ void report_line(struct buffer *line)
 	buffer_free(line);
 }
 
+void start_step_line(struct buffer *line, size_t number, const struct step *step, const char *name,
+		     const struct region *region)
+{
+	buffer_print(line, "{\"step\":%zu,\"line\":%zu,\"op\":\"%s\"", number, step->line, name);
+	if (region)
+		buffer_print(line, ",\"region\":\"%s\"", region->spec->name);
+}
+
 static void print_hex(struct buffer *line, const char *key, const unsigned char *bytes, size_t count)
 {
 	buffer_print(line, ",\"%s\":\"", key);
@@ -46,7 +56,7 @@ static void print_hex(struct buffer *line, const char *key, const unsigned char 
 }
 
 void report_bad_page(const struct region *region, uint64_t page, const unsigned char *expected,
-		     const unsigned char *found)
+		     const unsigned char *found, size_t finder)
 {
 	size_t first = region->page_bytes, wrong = 0, shown;
 	struct buffer line = {0};
@@ -65,7 +75,13 @@ void report_bad_page(const struct region *region, uint64_t page, const unsigned 
 		     first);
 	print_hex(&line, "expected", expected + first, shown);
 	print_hex(&line, "found", found + first, shown);
-	buffer_print(&line, ",\"wrong_bytes\":%zu}}", wrong);
+	buffer_print(&line, ",\"wrong_bytes\":%zu", wrong);
+	/* Without a wrong byte in the copy the page was right again a moment later. */
+	if (wrong)
+		print_likeness(&line, region, page, found);
+	buffer_print(&line, ",\"history\":");
+	print_history(&line, region, page, finder);
+	buffer_print(&line, "}}");
 	report_line(&line);
 }
 

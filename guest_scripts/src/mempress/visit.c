@@ -5,38 +5,54 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "access.h"
 #include "base.h"
+#include "choice.h"
 #include "content.h"
-#include "mix.h"
+#include "likeness.h"
 #include "report.h"
 
 struct slice {
 	struct region *region;
 	visit_fn *visit;
+	uint64_t salt;
 	struct cursor cursor;
-	uint64_t visits;
+	struct visits seen;
 	pthread_t thread;
 };
 
-void visit_write(struct region *region, uint64_t page)
+bool visit_write(struct region *region, uint64_t page, uint64_t salt)
 {
+	(void)salt;
 	write_page(region, page);
+	return true;
 }
 
-void visit_read(struct region *region, uint64_t page)
+bool visit_read(struct region *region, uint64_t page, uint64_t salt)
 {
+	(void)salt;
 	(void)*(volatile unsigned char *)(region->base + page * region->page_bytes);
+	return true;
 }
 
-void visit_verify(struct region *region, uint64_t page)
+/* Of a copy, so that what is printed is what was looked at: a page that is wrong once may be right a moment later. */
+static bool is_wrong(const struct region *region, uint64_t page, const unsigned char *expected, uint64_t salt)
+{
+	_Alignas(64) unsigned char found[MAX_PAGE_BYTES];
+
+	memcpy(found, region->base + page * region->page_bytes, region->page_bytes);
+	if (may_read_as_zero(region, page) && is_zero(found, region->page_bytes))
+		return false;
+	report_bad_page(region, page, expected, found, salt);
+	return true;
+}
+
+bool visit_verify(struct region *region, uint64_t page, uint64_t salt)
 {
 	_Alignas(64) unsigned char expected[MAX_PAGE_BYTES];
-	const unsigned char *found = region->base + page * region->page_bytes;
 
 	expected_page(region, page, expected);
-	if (memcmp(expected, found, region->page_bytes) != 0)
-		report_bad_page(region, page, expected, found);
+	return memcmp(expected, region->base + page * region->page_bytes, region->page_bytes) == 0 ||
+	       !is_wrong(region, page, expected, salt);
 }
 
 static void *visit_slice(void *argument)
@@ -45,46 +61,20 @@ static void *visit_slice(void *argument)
 	uint64_t page;
 
 	while (next_page(&slice->cursor, &page)) {
-		slice->visit(slice->region, page);
-		slice->visits++;
+		slice->seen.bad += !slice->visit(slice->region, page, slice->salt);
+		slice->seen.pages++;
 	}
 	return NULL;
 }
 
-/* The part-th of `parts` nearly equal parts of `total`: where it starts. */
-static uint64_t part_start(uint64_t total, unsigned int part, unsigned int parts)
-{
-	return total / parts * part + total % parts * part / parts;
-}
-
-static void start_slice(struct slice *slice, const struct step *step, uint64_t salt, unsigned int index)
-{
-	struct region *region = slice->region;
-	uint64_t first = part_start(region->pages, index, step->threads);
-	uint64_t end = part_start(region->pages, index + 1, step->threads);
-	struct access_plan plan = {
-		.pattern = step->pattern,
-		.zipf_exponent = step->zipf_exponent,
-		.percent = step->percent,
-		.order_key = mix64(region->key + salt * MIX_STEP + index),
-		.rank_key = mix64(region->key ^ index),
-	};
-	uint64_t count = end - first;
-
-	if (step->count)
-		count = part_start(step->count, index + 1, step->threads) -
-			part_start(step->count, index, step->threads);
-	start_cursor(&slice->cursor, &plan, first, end - first, count);
-}
-
-uint64_t visit_pages(struct region *region, const struct step *step, uint64_t salt, visit_fn *visit)
+struct visits visit_pages(struct region *region, const struct step *step, uint64_t salt, visit_fn *visit)
 {
 	struct slice slices[step->threads];
-	uint64_t visits = 0;
+	struct visits seen = {0};
 
 	for (unsigned int i = 0; i < step->threads; i++) {
-		slices[i] = (struct slice){.region = region, .visit = visit};
-		start_slice(&slices[i], step, salt, i);
+		slices[i] = (struct slice){.region = region, .visit = visit, .salt = salt};
+		start_choice(&slices[i].cursor, region, step, salt, i);
 	}
 	/* The first slice is ours: one thread means no thread but this one. */
 	for (unsigned int i = 1; i < step->threads; i++) {
@@ -96,7 +86,31 @@ uint64_t visit_pages(struct region *region, const struct step *step, uint64_t sa
 	for (unsigned int i = 0; i < step->threads; i++) {
 		if (i > 0)
 			pthread_join(slices[i].thread, NULL);
-		visits += slices[i].visits;
+		seen.pages += slices[i].seen.pages;
+		seen.bad += slices[i].seen.bad;
 	}
-	return visits;
+	return seen;
+}
+
+uint64_t visit_runs(struct region *region, const struct step *step, uint64_t salt,
+		    void (*treat)(struct region *region, uint64_t first, uint64_t count))
+{
+	uint64_t first = 0, count = 0, pages = 0, page;
+	struct cursor cursor;
+
+	start_choice(&cursor, region, step, salt, 0);
+	while (next_page(&cursor, &page)) {
+		pages++;
+		if (count > 0 && page == first + count) {
+			count++;
+			continue;
+		}
+		if (count > 0)
+			treat(region, first, count);
+		first = page;
+		count = 1;
+	}
+	if (count > 0)
+		treat(region, first, count);
+	return pages;
 }

@@ -11,34 +11,6 @@
 #include "base.h"
 #include "parse.h"
 
-#define MAX_SLEEP_MS (24ull * 3600 * 1000)
-#define OPT_ACCESS (OPT_THREADS | OPT_PATTERN | OPT_COUNT | OPT_PERCENT)
-
-static const struct {
-	const char *name;
-	bool takes_region;
-	unsigned int allowed;
-} ops[] = {
-	[OP_FILL] = {"fill", true, OPT_THREADS | OPT_PATTERN},
-	[OP_PAGEOUT] = {"pageout", true, OPT_BATCH},
-	[OP_VERIFY] = {"verify", true, OPT_ACCESS},
-	[OP_READ] = {"read", true, OPT_ACCESS},
-	[OP_WRITE] = {"write", true, OPT_ACCESS},
-	[OP_DONTNEED] = {"dontneed", true, 0},
-	[OP_FREE] = {"free", true, 0},
-	[OP_FORK] = {"fork", true, OPT_PERCENT},
-	[OP_DIGEST] = {"digest", true, 0},
-	[OP_CORRUPT] = {"corrupt", true, OPT_PAGE | OPT_OFFSET},
-	[OP_SLEEP] = {"sleep", false, 0},
-	[OP_BARRIER] = {"barrier", false, 0},
-	[OP_WAIT] = {"wait", false, 0},
-};
-
-const char *op_name(enum op op)
-{
-	return ops[op].name;
-}
-
 static bool is_name(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -47,7 +19,7 @@ static bool is_name(const char *text)
 	return length > 0 && length <= MAX_NAME && text[length] == '\0';
 }
 
-static struct region_spec *find_region(struct workload *workload, const char *name)
+struct region_spec *find_region(struct workload *workload, const char *name)
 {
 	for (size_t i = 0; i < workload->region_count; i++)
 		if (strcmp(workload->regions[i].name, name) == 0)
@@ -66,70 +38,15 @@ static void parse_region(const struct place *place, char *rest, struct workload 
 		refuse(place, "region %s is declared twice", name);
 	strcpy(region.name, name);
 	parse_region_options(place, rest, &region);
+	for (size_t i = 0; region.file && i < workload->region_count; i++)
+		if (workload->regions[i].file && strcmp(workload->regions[i].file, region.file) == 0)
+			refuse(place, "file=%s is the file of region %s", region.file, workload->regions[i].name);
 	workload->regions =
 		grow_array(workload->regions, workload->region_count + 1, sizeof(*workload->regions));
 	workload->regions[workload->region_count++] = region;
-}
-
-static void parse_region_step(const struct place *place, char *rest, struct workload *workload, struct step *step)
-{
-	const char *name = next_word(&rest);
-	struct region_spec *region;
-	unsigned int found;
-
-	if (!name)
-		refuse(place, "%s needs a region", op_name(step->op));
-	region = find_region(workload, name);
-	if (!region)
-		refuse(place, "region %s is not declared above", name);
-	if (region->is_freed)
-		refuse(place, "region %s was freed above", name);
-	step->region = (size_t)(region - workload->regions);
-	found = parse_step_options(place, rest, ops[step->op].allowed, step);
-	if (step->op == OP_CORRUPT && found != (OPT_PAGE | OPT_OFFSET))
-		refuse(place, "corrupt needs page= and offset=");
-	if (step->page >= region->bytes / (uint64_t)sysconf(_SC_PAGESIZE))
-		refuse(place, "region %s has no page %llu", name, (unsigned long long)step->page);
-	region->is_freed = step->op == OP_FREE;
-}
-
-static void parse_plain_step(const struct place *place, char *rest, struct step *step)
-{
-	const char *word;
-
-	rest += rest ? strspn(rest, " \t") : 0;
-	if (!rest || !*rest)
-		refuse(place, "%s needs %s", op_name(step->op), step->op == OP_SLEEP ? "milliseconds" : "a text");
-	if (step->op != OP_SLEEP) {
-		step->text = strdup(rest);
-		if (!step->text)
-			die_errno("out of memory for a step's text");
-		return;
-	}
-	word = next_word(&rest);
-	if (!parse_u64(word, &step->sleep_ms) || step->sleep_ms > MAX_SLEEP_MS)
-		refuse(place, "sleep %s is not a number of milliseconds up to a day", word);
-	if (next_word(&rest))
-		refuse(place, "sleep takes one number");
-}
-
-static void parse_step(const struct place *place, char *rest, struct workload *workload)
-{
-	struct step step = {.line = place->line, .threads = 1, .percent = 100};
-	const char *name = next_word(&rest);
-	size_t op = 0;
-
-	while (name && op < sizeof(ops) / sizeof(ops[0]) && strcmp(name, ops[op].name) != 0)
-		op++;
-	if (!name || op == sizeof(ops) / sizeof(ops[0]))
-		refuse(place, "unknown step %s", name ? name : "without a name");
-	step.op = (enum op)op;
-	if (ops[op].takes_region)
-		parse_region_step(place, rest, workload, &step);
-	else
-		parse_plain_step(place, rest, &step);
-	workload->steps = grow_array(workload->steps, workload->step_count + 1, sizeof(*workload->steps));
-	workload->steps[workload->step_count++] = step;
+	workload->mapped_bytes += region.bytes;
+	if (workload->peak_bytes < workload->mapped_bytes)
+		workload->peak_bytes = workload->mapped_bytes;
 }
 
 static void parse_option(const struct place *place, char *rest, struct workload *workload)

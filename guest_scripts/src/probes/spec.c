@@ -29,11 +29,51 @@ static char *next_word(char **rest)
 	return word;
 }
 
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
 static bool is_name(const char *text)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	return *text && strspn(text, NAME_BYTES) == strlen(text);
+}
 
-	return *text && strspn(text, allowed) == strlen(text);
+/* With the suffix of a latency's events it must be shorter than the kernel's MAX_EVENT_NAME_LEN (64). */
+static bool is_probe_name(const char *text)
+{
+	return *text && !strchr(".0123456789", *text) && strspn(text, NAME_BYTES ".") == strlen(text) &&
+	       strlen(text) < 56;
+}
+
+/* GROUP/EVENT */
+static bool is_event(const char *text)
+{
+	size_t length = strspn(text, NAME_BYTES);
+
+	return length > 0 && text[length] == '/' && is_name(text + length + 1);
+}
+
+static const char *const kinds[] = {
+	[PROBE_ENTRY] = "kprobe",	[PROBE_RETURN] = "kretprobe",	  [PROBE_COUNT] = "count",
+	[PROBE_LATENCY] = "latency", [PROBE_TRACEPOINT] = "tracepoint",
+};
+
+static enum probe_kind kind_of(const struct place *place, const char *word)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i], word) == 0)
+			return (enum probe_kind)i;
+	refuse(place, "a line starts with kprobe, kretprobe, count, latency or tracepoint, not %s", word);
+}
+
+static char *event_name(const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy)
+		die_errno("out of memory for a name");
+	for (char *at = copy; *at; at++)
+		if (*at == '.')
+			*at = '_';
+	return copy;
 }
 
 static bool has_argument(const struct probe *probe, const char *name)
@@ -104,6 +144,11 @@ static char *cut_section(char *text)
 	return bar + 3;
 }
 
+static bool takes_arguments(const struct probe *probe)
+{
+	return probe->kind != PROBE_COUNT && probe->kind != PROBE_LATENCY;
+}
+
 static void parse_head(const struct place *place, struct probe *probe, char *head)
 {
 	const char *kind = next_word(&head);
@@ -111,13 +156,28 @@ static void parse_head(const struct place *place, struct probe *probe, char *hea
 	probe->name = next_word(&head);
 	probe->symbol = next_word(&head);
 	probe->arguments = trimmed(head ? head : strchr(probe->symbol ? probe->symbol : kind, '\0'));
-	probe->is_return = strcmp(kind, "kretprobe") == 0;
-	if (!probe->is_return && strcmp(kind, "kprobe") != 0)
-		refuse(place, "a line starts with kprobe or kretprobe, not %s", kind);
-	if (!probe->name || !is_name(probe->name))
-		refuse(place, "a probe needs a name of letters, digits and _");
+	probe->kind = kind_of(place, kind);
+	if (!probe->name || !is_probe_name(probe->name))
+		refuse(place, "a probe needs a name of letters, digits, . and _, at most 55, with no digit or . first");
 	if (!probe->symbol)
 		refuse(place, "probe %s has no symbol", probe->name);
+	if (probe->kind == PROBE_TRACEPOINT && !is_event(probe->symbol))
+		refuse(place, "a tracepoint is named GROUP/EVENT, not %s", probe->symbol);
+	if (!takes_arguments(probe) && *probe->arguments)
+		refuse(place, "%s takes nothing but a name and a symbol", kind);
+	probe->event = event_name(probe->name);
+}
+
+static void parse_section(const struct place *place, struct probe *probe, char *section)
+{
+	if (!takes_arguments(probe))
+		refuse(place, "%s takes nothing but a name and a symbol", kinds[probe->kind]);
+	if (strncmp(section, "filter ", 7) != 0)
+		parse_sums(place, probe, section);
+	else if (probe->filter)
+		refuse(place, "more than one filter");
+	else
+		probe->filter = trimmed(section + 7);
 }
 
 static void parse_line(const struct place *place, char *line, struct spec *spec)
@@ -127,18 +187,12 @@ static void parse_line(const struct place *place, char *line, struct spec *spec)
 
 	parse_head(place, &probe, trimmed(line));
 	for (size_t i = 0; i < spec->count; i++)
-		if (strcmp(spec->probes[i].name, probe.name) == 0)
+		if (strcmp(spec->probes[i].event, probe.event) == 0)
 			refuse(place, "probe %s comes twice", probe.name);
 	while (section) {
 		char *next = cut_section(section);
 
-		section = trimmed(section);
-		if (strncmp(section, "filter ", 7) != 0)
-			parse_sums(place, &probe, section);
-		else if (probe.filter)
-			refuse(place, "more than one filter");
-		else
-			probe.filter = trimmed(section + 7);
+		parse_section(place, &probe, trimmed(section));
 		section = next;
 	}
 	spec->probes = grow_array(spec->probes, spec->count + 1, sizeof(*spec->probes));

@@ -18,10 +18,19 @@ struct field_list {
 	size_t count;
 };
 
+enum probe_kind {
+	PROBE_ENTRY,	  /* kprobe */
+	PROBE_RETURN,	  /* kretprobe */
+	PROBE_COUNT,	  /* hits of a kprobe; nothing is recorded */
+	PROBE_LATENCY,	  /* time between a kprobe and a kretprobe */
+	PROBE_TRACEPOINT, /* fields of an event which the kernel has */
+};
+
 struct probe {
-	bool is_return;
+	enum probe_kind kind;
 	char *name;
-	char *symbol;
+	char *event;  /* the name as the kernel takes it: '_' for each '.' */
+	char *symbol; /* of a tracepoint: GROUP/EVENT */
 	char *arguments; /* fetch arguments as the kernel takes them, but for %sym() */
 	char *filter;    /* NULL: none */
 	struct field_list group, sum, hist;

@@ -18,7 +18,7 @@ static void want_symbol(struct symbols *symbols, const char *name, size_t length
 	if (!copy)
 		die_errno("out of memory for a symbol");
 	symbols->known = grow_array(symbols->known, symbols->count + 1, sizeof(*symbols->known));
-	symbols->known[symbols->count++] = (struct symbol){.name = copy};
+	symbols->known[symbols->count++] = (struct symbol){.name = copy, .length = strlen(copy)};
 }
 
 static void want_marked(struct symbols *symbols, const char *text)
@@ -32,7 +32,7 @@ static void want_marked(struct symbols *symbols, const char *text)
 static const struct symbol *look_up(const struct symbols *symbols, const char *name, size_t length)
 {
 	for (size_t i = 0; i < symbols->count; i++)
-		if (strlen(symbols->known[i].name) == length && memcmp(symbols->known[i].name, name, length) == 0)
+		if (symbols->known[i].length == length && memcmp(symbols->known[i].name, name, length) == 0)
 			return &symbols->known[i];
 	return NULL;
 }
@@ -47,7 +47,7 @@ static void note_symbol(struct symbols *symbols, const char *line)
 	for (size_t i = 0; length && i < symbols->count; i++) {
 		struct symbol *symbol = &symbols->known[i];
 
-		if (symbol->address || strlen(symbol->name) != length || memcmp(symbol->name, name, length) != 0)
+		if (symbol->length != length || symbol->address || memcmp(symbol->name, name, length) != 0)
 			continue;
 		if (asprintf(&symbol->address, "0x%.*s", (int)(address_end - line), line) < 0)
 			die_errno("out of memory for an address");
@@ -62,7 +62,8 @@ void find_symbols(const char *kallsyms, const struct spec *spec, struct symbols 
 
 	*symbols = (struct symbols){0};
 	for (size_t i = 0; i < spec->count; i++) {
-		want_symbol(symbols, spec->probes[i].symbol, strcspn(spec->probes[i].symbol, "+"));
+		if (spec->probes[i].kind != PROBE_TRACEPOINT)
+			want_symbol(symbols, spec->probes[i].symbol, strcspn(spec->probes[i].symbol, "+"));
 		want_marked(symbols, spec->probes[i].arguments);
 		want_marked(symbols, spec->probes[i].filter);
 	}
@@ -91,10 +92,12 @@ static const char *missing_marked(const struct symbols *symbols, const char *tex
 
 const char *missing_symbol(const struct symbols *symbols, const struct probe *probe)
 {
-	const struct symbol *symbol = look_up(symbols, probe->symbol, strcspn(probe->symbol, "+"));
+	const struct symbol *symbol = NULL;
 	const char *missing;
 
-	if (!symbol->address)
+	if (probe->kind != PROBE_TRACEPOINT)
+		symbol = look_up(symbols, probe->symbol, strcspn(probe->symbol, "+"));
+	if (symbol && !symbol->address)
 		return symbol->name;
 	missing = missing_marked(symbols, probe->arguments);
 	return missing ? missing : missing_marked(symbols, probe->filter);

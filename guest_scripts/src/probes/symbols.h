@@ -7,6 +7,7 @@
 
 struct symbol {
 	const char *name;
+	size_t length;
 	char *address; /* "0x…"; NULL: not in this kernel */
 };
 

@@ -52,7 +52,7 @@ static bool field_value(const char *fields, const char *name, int64_t *value)
 	return text && parse_value(text, length, value);
 }
 
-static void add_to_histogram(struct histogram *histogram, int64_t value)
+static void add_to_histogram(struct histogram *histogram, int64_t value, uint64_t count)
 {
 	size_t low = 0, high = histogram->count;
 
@@ -75,7 +75,7 @@ static void add_to_histogram(struct histogram *histogram, int64_t value)
 		histogram->counts[low] = 0;
 		histogram->count++;
 	}
-	histogram->counts[low]++;
+	histogram->counts[low] += count;
 }
 
 /* {"nid":1,"arg":"null"}; a value that is no number is "?". */
@@ -116,14 +116,15 @@ static struct group *find_group(struct tally *tally, char *key)
 	return &tally->groups[tally->count++];
 }
 
-static void add_event(const struct probe *probe, struct tally *tally, const char *fields)
+/* `calls` events with the same fields; their sum= fields are sums already. */
+static void add_events(const struct probe *probe, struct tally *tally, const char *fields, uint64_t calls)
 {
 	struct buffer key = {0};
 	uint64_t unparsed = print_key(&key, probe, fields);
 	struct group *group = find_group(tally, key.bytes);
 	int64_t value;
 
-	group->calls++;
+	group->calls += calls;
 	for (size_t i = 0; i < probe->sum.count; i++) {
 		if (field_value(fields, probe->sum.fields[i].name, &value))
 			group->sums[i] = (int64_t)((uint64_t)group->sums[i] + (uint64_t)value);
@@ -132,7 +133,7 @@ static void add_event(const struct probe *probe, struct tally *tally, const char
 	}
 	for (size_t i = 0; i < probe->hist.count; i++) {
 		if (field_value(fields, probe->hist.fields[i].name, &value))
-			add_to_histogram(&group->hists[i], value);
+			add_to_histogram(&group->hists[i], value, calls);
 		else
 			unparsed++;
 	}
@@ -158,10 +159,10 @@ static void add_line(const char *line, const struct spec *spec, struct tally *ta
 		if (name - line < 3 || name[-1] != ' ' || name[-2] != ':' || !isdigit((unsigned char)name[-3]))
 			continue;
 		for (size_t i = 0; i < spec->count; i++) {
-			const char *wanted = spec->probes[i].name;
+			const char *wanted = spec->probes[i].event;
 
 			if (strlen(wanted) == (size_t)(colon - name) && strncmp(wanted, name, strlen(wanted)) == 0) {
-				add_event(&spec->probes[i], &tallies[i], fields ? fields + 2 : "");
+				add_events(&spec->probes[i], &tallies[i], fields ? fields + 2 : "", 1);
 				return;
 			}
 		}
@@ -181,10 +182,47 @@ void sum_trace(FILE *trace, const struct spec *spec, struct tally *tallies)
 	free(line);
 }
 
-static void print_group(struct buffer *out, const struct probe *probe, const struct group *group)
+/* "{ nid:   0, arg:  7 } hitcount:  3  ask:  7" becomes "nid=0 arg=7 hitcount=3 ask=7", in place. */
+static void normalise(char *line)
 {
-	buffer_print(out, "{\"probe\":\"%s\",\"status\":\"ok\",\"group\":%s,\"calls\":%llu,\"sum\":{", probe->name,
-		     group->key, (unsigned long long)group->calls);
+	char *to = line;
+
+	for (const char *from = line; *from; from++) {
+		if (*from == ':') {
+			*to++ = '=';
+			from += strspn(from + 1, " ");
+		} else if (*from == ' ') {
+			if (to != line && to[-1] != ' ')
+				*to++ = ' ';
+		} else if (!strchr("{},", *from)) {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+}
+
+uint64_t sum_hist(char *text, const struct probe *probe, struct tally *tally)
+{
+	uint64_t dropped = 0;
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL) {
+		bool is_entry = *line == '{';
+		int64_t number;
+
+		normalise(line);
+		if (is_entry && field_value(line, "hitcount", &number))
+			add_events(probe, tally, line, (uint64_t)number);
+		else if (field_value(line, "Dropped", &number))
+			dropped += (uint64_t)number;
+	}
+	return dropped;
+}
+
+static void print_group(struct buffer *out, const struct probe *probe, const struct group *group, const char *by)
+{
+	buffer_print(out, "{\"probe\":\"%s\",\"status\":\"ok\",\"by\":\"%s\",\"group\":%s,\"calls\":%llu,\"sum\":{",
+		     probe->name, by, group->key, (unsigned long long)group->calls);
 	for (size_t i = 0; i < probe->sum.count; i++)
 		buffer_print(out, "%s\"%s\":%lld", i ? "," : "", probe->sum.fields[i].name, (long long)group->sums[i]);
 	buffer_print(out, "},\"hist\":{");
@@ -205,15 +243,15 @@ static int compare_groups(const void *a, const void *b)
 	return strcmp(((const struct group *)a)->key, ((const struct group *)b)->key);
 }
 
-void print_tally(struct buffer *out, const struct probe *probe, struct tally *tally)
+void print_tally(struct buffer *out, const struct probe *probe, struct tally *tally, const char *by)
 {
 	static char no_group[] = "{}";
 	struct group none = {.key = no_group};
 
 	if (tally->count == 0)
-		print_group(out, probe, &none);
+		print_group(out, probe, &none, by);
 	else
 		qsort(tally->groups, tally->count, sizeof(*tally->groups), compare_groups);
 	for (size_t i = 0; i < tally->count; i++)
-		print_group(out, probe, &tally->groups[i]);
+		print_group(out, probe, &tally->groups[i], by);
 }

@@ -32,7 +32,16 @@ struct tally {
 /* Adds up the trace; tallies[i] belongs to spec->probes[i] and must start zeroed. */
 void sum_trace(FILE *trace, const struct spec *spec, struct tally *tallies);
 
-/* The JSON lines of one probe which was there: one for each group, ordered by the key. */
-void print_tally(struct buffer *out, const struct probe *probe, struct tally *tally);
+/*
+ * Adds up what a hist trigger counted, keyed by the group= and hist= fields. Returns how many events it dropped because
+ * its table was full.
+ */
+uint64_t sum_hist(char *text, const struct probe *probe, struct tally *tally);
+
+/*
+ * The JSON lines of one probe which was there: one for each group, ordered by the key. `by` says what counted:
+ * "buffer" or "trigger".
+ */
+void print_tally(struct buffer *out, const struct probe *probe, struct tally *tally, const char *by);
 
 #endif

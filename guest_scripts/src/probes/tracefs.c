@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "buffer.h"
 
 static void make_path(char path[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -49,18 +50,49 @@ void must_put(const char *directory, const char *name, const char *text)
 		die_errno("write of '%s' to %s/%s", text, directory, name);
 }
 
-bool event_exists(const char *directory, const char *event)
+static bool file_exists(const char *directory, const char *event, const char *file)
 {
 	char path[PATH_MAX];
 
-	make_path(path, "%s/events/" EVENT_GROUP "/%s/enable", directory, event);
+	make_path(path, "%s/events/" EVENT_GROUP "/%s/%s", directory, event, file);
 	return access(path, F_OK) == 0;
 }
 
-int add_event_probe(const char *directory, const char *definition)
+bool event_exists(const char *directory, const char *event)
+{
+	return file_exists(directory, event, "enable");
+}
+
+bool tracepoint_exists(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+
+	make_path(path, "%s/events/%s/enable", directory, name);
+	return access(path, F_OK) == 0;
+}
+
+static char *read_event_file(const char *directory, const char *event, const char *file)
+{
+	char path[PATH_MAX];
+	size_t length;
+
+	make_path(path, "%s/events/" EVENT_GROUP "/%s/%s", directory, event, file);
+	return read_whole_file(path, &length);
+}
+
+uint64_t event_id(const char *directory, const char *event)
+{
+	char *text = read_event_file(directory, event, "id");
+	uint64_t id = text ? strtoull(text, NULL, 10) : 0;
+
+	free(text);
+	return id;
+}
+
+int add_event(const char *directory, const char *file, const char *definition)
 {
 	/* Appended: a truncating open of kprobe_events removes all other probes. */
-	return put_trace_file(directory, "kprobe_events", definition, true) ? 0 : errno;
+	return put_trace_file(directory, file, definition, true) ? 0 : errno;
 }
 
 static int put_event_file(const char *directory, const char *event, const char *file, const char *text)
@@ -81,15 +113,70 @@ int enable_event(const char *directory, const char *event, bool is_on)
 	return put_event_file(directory, event, "enable", is_on ? "1" : "0");
 }
 
-void remove_event(const char *directory, const char *event)
+bool has_event_probes(const char *directory)
+{
+	/* No such event: ENODEV. Without CONFIG_EPROBE_EVENTS nobody knows such a definition: EINVAL. */
+	return add_event(directory, DYNAMIC_EVENTS, "e:" EVENT_GROUP "/none none.none\n") == ENODEV;
+}
+
+bool has_hist(const char *directory, const char *event)
+{
+	return file_exists(directory, event, "hist");
+}
+
+int set_trigger(const char *directory, const char *event, const char *trigger)
+{
+	char name[PATH_MAX];
+
+	make_path(name, "events/" EVENT_GROUP "/%s/trigger", event);
+	/* Appended: a truncating open removes all triggers, which is not the same on all kernels. */
+	return put_trace_file(directory, name, trigger, true) ? 0 : errno;
+}
+
+char *read_hist(const char *directory, const char *event)
+{
+	char *text = has_hist(directory, event) ? read_event_file(directory, event, "hist") : NULL;
+
+	if (text && !strstr(text, "# event histogram")) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* Each line but comments is a trigger; "!" before it removes it. An event with a trigger cannot be removed. */
+static void remove_triggers(const char *directory, const char *event)
+{
+	char *text = has_hist(directory, event) ? read_event_file(directory, event, "trigger") : NULL;
+	char *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		struct buffer removal = {0};
+		char *mark = strstr(line, " [active]");
+
+		if (!*line || *line == '#')
+			continue;
+		if (mark)
+			*mark = '\0';
+		buffer_print(&removal, "!%s\n", line);
+		errno = set_trigger(directory, event, removal.bytes);
+		if (errno)
+			die_errno("removal of the trigger %s", line);
+		buffer_free(&removal);
+	}
+	free(text);
+}
+
+void remove_event(const char *directory, const char *file, const char *event)
 {
 	char definition[PATH_MAX];
 
 	if (!event_exists(directory, event))
 		return;
+	remove_triggers(directory, event);
 	enable_event(directory, event, false);
 	make_path(definition, "-:" EVENT_GROUP "/%s\n", event);
-	errno = add_event_probe(directory, definition);
+	errno = add_event(directory, file, definition);
 	if (errno)
 		die_errno("removal of the event %s", event);
 }
@@ -129,27 +216,17 @@ void read_buffer_losses(const char *directory, struct lost *lost)
 	closedir(cpus);
 }
 
-/* "  NAME   HITS   MISSED" */
-uint64_t read_missed(const char *directory, const char *event)
+char *read_profile(const char *directory)
 {
-	uint64_t missed = 0;
 	char path[PATH_MAX];
 	size_t length;
-	char *profile, *rest, *line;
+	char *profile;
 
 	make_path(path, "%s/kprobe_profile", directory);
-	profile = rest = read_whole_file(path, &length);
+	profile = read_whole_file(path, &length);
 	if (!profile)
 		die_errno("read of %s", path);
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		char name[128];
-		unsigned long long hits, misses;
-
-		if (sscanf(line, " %127s %llu %llu", name, &hits, &misses) == 3 && strcmp(name, event) == 0)
-			missed += misses;
-	}
-	free(profile);
-	return missed;
+	return profile;
 }
 
 FILE *open_trace(const char *directory)

@@ -24,19 +24,41 @@ void must_put(const char *directory, const char *name, const char *text);
 
 bool event_exists(const char *directory, const char *event);
 
+/* One of the kernel's own: GROUP/EVENT. */
+bool tracepoint_exists(const char *directory, const char *name);
+
+/* The number which raw lines of the trace call the event by; 0: there is none. */
+uint64_t event_id(const char *directory, const char *event);
+
+/* The files that take definitions of kprobes, and of event probes (CONFIG_EPROBE_EVENTS). */
+#define KPROBE_EVENTS "kprobe_events"
+#define DYNAMIC_EVENTS "dynamic_events"
+
 /* 0 or errno. */
-int add_event_probe(const char *directory, const char *definition);
+int add_event(const char *directory, const char *file, const char *definition);
 int set_event_filter(const char *directory, const char *event, const char *filter);
 int enable_event(const char *directory, const char *event, bool is_on);
 
-/* Disables and removes the event if it exists. */
-void remove_event(const char *directory, const char *event);
+/* Whether the kernel takes event probes; found out by a definition that no kernel can take. */
+bool has_event_probes(const char *directory);
+
+/* Whether the kernel can sum this event itself (CONFIG_HIST_TRIGGERS). */
+bool has_hist(const char *directory, const char *event);
+
+/* Sets a trigger, which counts from then on without the event being enabled; 0 or errno. */
+int set_trigger(const char *directory, const char *event, const char *trigger);
+
+/* What a hist trigger summed up: the text of the event's file "hist", to be freed; NULL without a trigger. */
+char *read_hist(const char *directory, const char *event);
+
+/* Disables and removes the event, and its triggers, if it exists. `file` is the one it was added to. */
+void remove_event(const char *directory, const char *file, const char *event);
 
 /* Sums the ring buffers' counts of all CPUs. `missed` is left alone. */
 void read_buffer_losses(const char *directory, struct lost *lost);
 
-/* Calls which this event did not see; 0 if the kernel does not list it. */
-uint64_t read_missed(const char *directory, const char *event);
+/* The text of kprobe_profile, to be freed: lines of "NAME HITS MISSED". */
+char *read_profile(const char *directory);
 
 FILE *open_trace(const char *directory);
 

@@ -8,13 +8,13 @@ import subprocess
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-Line = dict[str, Any]
+from tests.unit.guest_tools.mempress_runs import Line, check, run, write
+
 WORDS = (
     *("region", "step", "option", "fill", "verify", "pageout", "write", "fork", "sleep", "barrier", "corrupt", "free"),
     *(
@@ -40,25 +40,8 @@ WORDS = (
         "\t",
         "-1",
     ),
+    *("join", "reap", "hook", "lazyfree", "punch", "cold", "move", "background", "keep", "from=1", "to=0", "to=16"),
 )
-
-
-def run(mempress: Path, workload: Path, *, seed: int = 1) -> tuple[int, list[Line]]:
-    argv = [str(mempress), str(workload), "--seed", str(seed)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-    assert done.stderr == ""
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def write(tmp_path: Path, text: str) -> Path:
-    workload = tmp_path / "workload"
-    workload.write_text(text)
-    return workload
-
-
-def check(mempress: Path, workload: Path) -> subprocess.CompletedProcess[str]:
-    argv = [str(mempress), "--check", str(workload)]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 
 def digests(lines: list[Line]) -> list[str]:
@@ -69,7 +52,7 @@ def without_times(lines: list[Line]) -> list[Line]:
     return [{key: value for key, value in line.items() if key not in {"ns", "resident"}} for line in lines]
 
 
-CONTENTS = ("random", "random:1024", "random:13", "zero", "same:0x5a", "same:0", "text")
+CONTENTS = ("random", "random:1024", "random:13", "mixed:3", "zero", "same:0x5a", "same:0", "text")
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -259,7 +242,26 @@ def test_content_when_compressed_then_the_ratio_is_as_documented(
         ("region a size=4K thp=perhaps", 1, "neither never nor always"),
         ("region a size=4K colour=red", 1, "unknown region option colour="),
         ("region a size=4K\nstep free a\nstep fill a", 3, "was freed above"),
+        ("region a size=4K file=x", 1, "not an absolute path"),
+        ("region a size=4K file=/x\nregion b size=4K file=/x", 2, "is the file of region a"),
         ("region a size=4K\nstep fill a count=3", 2, "fill does not take count="),
+        ("region a size=4K\nstep fill a background", 2, "fill does not take background"),
+        ("region a size=4K\nstep write a background", 2, "write does not take background"),
+        ("region a size=4K\nstep read a background=1", 2, "background takes no value"),
+        ("region a size=4K\nstep read a from", 2, "from needs a value"),
+        ("region a size=8K\nstep read a from=2", 2, "no part of the 2 pages"),
+        ("region a size=8K\nstep read a from=1 to=1", 2, "no part of the 2 pages"),
+        ("region a size=8K\nstep read a to=3", 2, "no part of the 2 pages"),
+        ("region a size=4K shared\nstep lazyfree a", 2, "private memory"),
+        ("region a size=4K file=/x\nstep lazyfree a", 2, "private memory"),
+        ("region a size=4K\nstep move a", 2, "needs node= or interleave="),
+        ("region a size=4K\nstep move a node=0 interleave=0", 2, "exclude each other"),
+        ("region a size=4K\nstep fork a\nstep reap", 3, "reap without a fork that is kept"),
+        ("region a size=4K\nstep fork a keep\nstep reap\nstep reap", 4, "reap without"),
+        ("region a size=4K\nstep read a background\nstep join\nstep join", 4, "join without"),
+        ("region a size=4K\nstep read a background\nstep join a", 3, "join stands alone"),
+        ("step hook", 1, "needs a name"),
+        ("step hook rm -rf", 1, "letters, digits and _"),
         ("region a size=4K\nstep fill a threads=0", 2, "not a whole number from 1"),
         ("region a size=4K\nstep fill a threads=2 threads=2", 2, "comes twice"),
         ("region a size=4K\nstep fill a pattern=zipf:-1", 2, "exponent"),
@@ -288,8 +290,24 @@ def test_check_when_the_workload_is_right_then_nothing_is_run(mempress: Path, tm
     done = check(mempress, write(tmp_path, "region a size=1G node=1\nstep fill a\nstep sleep 100000\n"))
     assert (done.returncode, json.loads(done.stdout)) == (
         0,
-        {"check": "ok", "regions": 1, "steps": 2, "bytes": 1 << 30},
+        {"check": "ok", "regions": 1, "steps": 2, "bytes": 1 << 30, "nodes": [1]},
     )
+
+
+def test_check_when_regions_are_freed_then_bytes_is_the_peak_and_nodes_are_sorted(
+    mempress: Path, tmp_path: Path
+) -> None:
+    text = """region a size=16K node=70,3
+        region b size=8K
+        step free a
+        region c size=12K interleave=0
+        step move c node=12
+        step free b
+        step free c
+        region d size=20K
+        """
+    found = json.loads(check(mempress, write(tmp_path, text)).stdout)
+    assert (found["bytes"], found["nodes"]) == (24 << 10, [0, 3, 12, 70])
 
 
 def test_log_when_given_then_it_holds_the_same_lines(mempress: Path, tmp_path: Path) -> None:
