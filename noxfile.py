@@ -15,9 +15,9 @@ nox.options.error_on_external_run = True
 MAIL = "tests/data/mail/re-patch-v5-2-6-mm-zswap-support-batch-writeback.txt"
 
 
-def doctor(session: nox.Session) -> None:
+def doctor(session: nox.Session, *words: str) -> None:
     """Look whether the system packages are there; quickstart sets the variable that lets doctor install them."""
-    session.run("orchestrator", "doctor", *shlex.split(os.environ.get("ORCHESTRATOR_DOCTOR", "")))
+    session.run("orchestrator", "doctor", *shlex.split(os.environ.get("ORCHESTRATOR_DOCTOR", "")), *words)
 
 
 @nox.session
@@ -35,7 +35,7 @@ def lint(session: nox.Session) -> None:
 
 def _guest_scripts() -> list[str]:
     folder = Path("guest_scripts")
-    scripts = [folder / name for name in ("init", "trial", "live", "lib.sh")]
+    scripts = [folder / name for name in ("init", "trial", "live", "lib.sh", "profile")]
     return [str(script) for script in scripts + sorted(folder.glob("scenarios/*/run.sh"))]
 
 
@@ -43,7 +43,7 @@ def _guest_scripts() -> list[str]:
 def tests(session: nox.Session) -> None:
     """Unit and contract tests: no kernel is built or booted."""
     session.install("-e", ".[dev]")
-    doctor(session)
+    doctor(session, "--tests")
     session.run("pytest", "-m", "not qemu", *session.posargs)
 
 
@@ -53,6 +53,14 @@ def integration(session: nox.Session) -> None:
     session.install("-e", ".[dev]")
     doctor(session)
     session.run("pytest", "-m", "qemu", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Feed damaged mails to the readers, 10 minutes; give other seconds as an argument, and a seed after them."""
+    session.install("-e", ".[dev]")
+    seconds, *seed = session.posargs or ["600"]
+    session.run("python", "-m", "tests.fuzz.readers", "--seconds", seconds, *(["--seed", seed[0]] if seed else []))
 
 
 @nox.session

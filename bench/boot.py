@@ -160,7 +160,7 @@ def ours_once(image: Path, keep: Path | None, parameters: Sequence[str], machine
     guest = build_guest_image(scripts, cache=cache_root(), cancellation=Cancellation())
     spec = TrialSpec(kernel=KernelRole.BASE, topology=TOPOLOGY.name, scenario="memcg-limit", seed=1, sealed=False)
     payload = trial_payload(
-        spec, scenarios()[spec.scenario], TOPOLOGY, probes=scripts / "src" / "probes" / "zswap.spec"
+        spec, scenarios()[spec.scenario], TOPOLOGY, probes=(scripts / "src" / "probes" / "zswap.spec").read_bytes()
     )
     keys = make_keys()
     files = SshFiles(authorized_keys=keys.authorized_keys, host_key=keys.host_key_file, entropy=keys.entropy)

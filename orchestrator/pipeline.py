@@ -9,33 +9,40 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
 from orchestrator.config import catalog, locations
-from orchestrator.config.scenarios import scenarios as all_scenarios
+from orchestrator.config.scenarios import TRACING, scenarios_named
+from orchestrator.config.toml_files import Mistake, refusal
+from orchestrator.config.waivers import read_waivers
 from orchestrator.errors import PatchFault
+from orchestrator.guest.check import check_workloads
 from orchestrator.guest.image import build_guest_image
 from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.resources import Resources, available_memory_mib, usable_cpus
 from orchestrator.host.sandbox import NO_SANDBOX, Sandbox, find_sandbox
 from orchestrator.host.steps import StepEvent, Steps
-from orchestrator.intake.reader import read_series
+from orchestrator.intake.reader import Wanted, read_series
 from orchestrator.judge.decide import decide
 from orchestrator.judge.reach import with_reach
-from orchestrator.kernel.build import BuildRequest, build_kernel
+from orchestrator.judge.waivers import Waived, apply_waivers
+from orchestrator.kernel.build import BuildRequest, build_kernel, request_for
 from orchestrator.kernel.making import Workshop
+from orchestrator.kernel.selftests import Selftests, build_selftests
 from orchestrator.kernel.toolchain import Toolchain, find_toolchain
 from orchestrator.machine.accelerator import SEALED_CHOICE, Choice, choose_accelerator, qemu_version
 from orchestrator.machine.argv import Accelerator
 from orchestrator.model.kernel import KernelBuild, KernelRole
 from orchestrator.model.run import Plan, Profile, RunRecord
+from orchestrator.model.scenario import Scenario
+from orchestrator.model.topology import Topology
 from orchestrator.model.tree import Trees
 from orchestrator.model.trial import TrialResult
-from orchestrator.plan import check_plan, planned_trials
+from orchestrator.plan import check_plan, left_out, planned_trials
 from orchestrator.report.junit import render_junit
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
@@ -44,6 +51,7 @@ from orchestrator.tree.base import choose_base
 from orchestrator.tree.export import applied_diffs
 from orchestrator.tree.sources import open_source
 from orchestrator.trial.runner import machine_config
+from orchestrator.trial.selftest_checks import skipped_selftests
 from orchestrator.trials import Parts, TrialRunner
 
 DISTRIBUTION = "mm-patch-orchestrator"
@@ -55,7 +63,7 @@ class TestRequest:
 
     __test__ = False  # for pytest: not a test
 
-    mail: Path
+    wanted: Wanted
     linux: str
     base_rev: str | None
     profile: Profile
@@ -64,33 +72,77 @@ class TestRequest:
     accelerator: str
     again: bool
     results: Path
+    flavour: str = "plain"
+    topologies: Mapping[str, Topology] = field(default_factory=catalog.topologies)
+    waivers: tuple[str, ...] = ()
 
 
-def start_run(request: TestRequest, *, steps: Steps, now: Callable[[], dt.datetime]) -> RunDirectory:
+def start_run(
+    request: TestRequest,
+    *,
+    steps: Steps,
+    now: Callable[[], dt.datetime],
+    cancellation: Cancellation | None = None,
+) -> RunDirectory:
     """Read the mail, check the plan and make the run's folder with both; nothing slow happens before that.
 
     Raises :class:`UserError` for everything in the request that cannot be used.
     """
-    check_plan(request.profile, scenarios=all_scenarios(), topologies=catalog.topologies())
-    with steps.step("intake", mail=request.mail):
-        series = read_series(request.mail)
+    profile, known = request.profile, scenarios_named(request.profile.scenarios)
+    catalog.flavour(request.flavour)
+    read_waivers([Path(path) for path in request.waivers])
+    check_plan(profile, scenarios=known, topologies=request.topologies)
+    check_scenarios(profile, known, request.topologies, cancellation=Cancellation())
+    with steps.step("intake", mail=request.wanted.source):
+        series = read_series(wanted=request.wanted, cancellation=cancellation)
     run = RunDirectory.create(request.results, title=series.title, now=now())
     run.write_series_record(series)
     run.write_plan(
         Plan(
             run_id=run.run_id,
-            mail=str(request.mail.resolve()),
+            mail=request.wanted.source,
             linux=request.linux,
             base_rev=request.base_rev,
-            profile=request.profile,
+            profile=profile,
             sealed=request.sealed,
             sandbox=request.sandbox,
             accelerator=request.accelerator,
             again=request.again,
-            trials=planned_trials(request.profile, sealed=request.sealed),
+            trials=planned_trials(profile, scenarios=known, topologies=request.topologies, sealed=request.sealed),
+            flavour=request.flavour,
+            topologies=tuple(request.topologies[name] for name in profile.topologies),
+            waivers=tuple(str(Path(path).absolute()) for path in request.waivers),
         )
     )
     return run
+
+
+def check_scenarios(
+    profile: Profile,
+    known: Mapping[str, Scenario],
+    topologies: Mapping[str, Topology],
+    *,
+    cancellation: Cancellation,
+) -> None:
+    """Try the workloads of ``profile`` on its topologies: what cannot run is found before anything is built.
+
+    Raises :class:`UserError` that names file, line and mistake.
+    """
+    for name in profile.scenarios:
+        for where in profile.topologies:
+            scenario, topology = known[name], topologies[where]
+            if scenario.misfit(topology):
+                continue
+            found = check_workloads(
+                scenario,
+                topology,
+                scripts=locations.guest_scripts_folder(),
+                cache=workspace.cache_root(),
+                cancellation=cancellation,
+            )
+            if found:
+                mistakes = [Mistake(where=mistake.key, says=mistake.says) for mistake in found]
+                raise refusal(scenario.folder / "scenario.toml", mistakes)
 
 
 class Pipeline:
@@ -103,6 +155,9 @@ class Pipeline:
         self._started = started
         self._cache = workspace.cache_root()
         self._plan = run.read_plan()
+        self._scenarios = scenarios_named(self._plan.profile.scenarios)
+        own = {topology.name: topology for topology in self._plan.topologies}
+        self._topologies = {**catalog.topologies(), **own}
         self._series = run.read_series_record()
         self._timings: dict[str, float] = {}
         self._environment: dict[str, str] = {}
@@ -117,13 +172,25 @@ class Pipeline:
         sandbox = NO_SANDBOX
         if self._plan.sandbox:
             sandbox = find_sandbox(cache=self._cache, cancellation=self._cancellation)
+        waivers = read_waivers([Path(path) for path in self._plan.waivers])
         trees = self._trees()
-        builds, faults = self._builds(trees, sandbox, toolchain)
-        trials = self._trials(builds, qemu) if not faults else ()
+        workshop = self._workshop(trees, sandbox, toolchain)
+        builds, faults = self._builds(trees, workshop)
+        selftests: Mapping[KernelRole, Selftests] = {}
+        if not faults:
+            selftests, faults = self._selftests(trees, workshop)
+        trials = self._trials(builds, selftests, qemu) if not faults else ()
         with self._steps.step("judge"):
-            scenarios = tuple(all_scenarios()[name] for name in self._plan.profile.scenarios)
-            trials = with_reach(trials)
-            verdict = decide(scenarios=scenarios, planned=self._plan.trials, trials=trials, faults=faults)
+            profile = self._plan.profile
+            scenarios = tuple(self._scenarios[name] for name in profile.scenarios)
+            waived = apply_waivers(with_reach(trials), waivers, now().date().isoformat())
+            trials = waived.trials
+            verdict = decide(
+                scenarios=scenarios, planned=self._plan.trials, trials=trials, faults=faults, gaps=waived.expired
+            )
+            apart = left_out(profile, scenarios=self._scenarios, topologies=self._topologies)
+            apart = (*apart, *skipped_selftests(trials), *unused_waivers(waived, self._plan.waivers))
+            verdict = dataclasses.replace(verdict, not_covered=(*verdict.not_covered, *apart))
         record = RunRecord(
             run_id=self._run.run_id,
             started=self._started,
@@ -132,7 +199,7 @@ class Pipeline:
             series=self._series,
             trees=trees,
             builds=tuple(builds.values()),
-            topologies=tuple(catalog.topologies()[name] for name in self._plan.profile.topologies),
+            topologies=tuple(self._topologies[name] for name in profile.topologies),
             scenarios=scenarios,
             trials=trials,
             verdict=verdict,
@@ -155,22 +222,25 @@ class Pipeline:
         self._run.write_series(self._series, applied_diffs(trees, cancellation=self._cancellation))
         return trees
 
-    def _builds(
-        self, trees: Trees, sandbox: Sandbox, toolchain: Toolchain
-    ) -> tuple[dict[KernelRole, KernelBuild], tuple[PatchFault, ...]]:
-        """Build base, then patched; a patched kernel that does not build is a finding, not the end of the run."""
-        workshop = Workshop(
+    def _workshop(self, trees: Trees, sandbox: Sandbox, toolchain: Toolchain) -> Workshop:
+        return Workshop(
             repo=trees.source.repo,
             cache=self._cache,
             sandbox=sandbox,
             toolchain=toolchain,
             jobs=usable_cpus(),
         )
+
+    def _builds(self, trees: Trees, workshop: Workshop) -> tuple[dict[KernelRole, KernelBuild], tuple[PatchFault, ...]]:
+        """Build base, then patched; a patched kernel that does not build is a finding, not the end of the run."""
         builds: dict[KernelRole, KernelBuild] = {}
         for role in KernelRole:
             try:
                 builds[role] = build_kernel(
-                    build_request(role, trees), workshop, steps=self._steps, cancellation=self._cancellation
+                    build_request(role, trees, self._plan.flavour),
+                    workshop,
+                    steps=self._steps,
+                    cancellation=self._cancellation,
                 )
             except PatchFault as fault:
                 if fault.evidence.log is not None:
@@ -180,7 +250,25 @@ class Pipeline:
                 self._run.keep_build_file(builds[role].image.parent / name, f"{role}.{name}")
         return builds, ()
 
-    def _trials(self, builds: Mapping[KernelRole, KernelBuild], qemu: str) -> tuple[TrialResult, ...]:
+    def _selftests(
+        self, trees: Trees, workshop: Workshop
+    ) -> tuple[Mapping[KernelRole, Selftests], tuple[PatchFault, ...]]:
+        """Compile the kernel's own tests that the scenarios run, of each tree; patched's must where base's do."""
+        names = selftest_names(tuple(self._scenarios.values()))
+        built: dict[KernelRole, Selftests] = {}
+        if not names:
+            return built, ()
+        for role in KernelRole:
+            with self._steps.step("selftests", kernel=role):
+                try:
+                    built[role] = selftests_for(role, names, trees, workshop, self._cancellation)
+                except PatchFault as fault:
+                    return built, (fault,)
+        return built, ()
+
+    def _trials(
+        self, builds: Mapping[KernelRole, KernelBuild], selftests: Mapping[KernelRole, Selftests], qemu: str
+    ) -> tuple[TrialResult, ...]:
         """Return the trials that are done, those of an earlier attempt at this run included, in the plan's order."""
         scripts = locations.guest_scripts_folder()
         with self._steps.step("image"):
@@ -190,12 +278,14 @@ class Pipeline:
         parts = Parts(
             builds=builds,
             image=image,
-            probes=scripts / "src" / "probes" / "zswap.spec",
-            architecture=catalog.architecture(),
-            scenarios=all_scenarios(),
-            topologies=catalog.topologies(),
+            probes=probe_specs(scripts),
+            architecture=catalog.flavour(self._plan.flavour).on(catalog.architecture()),
+            scenarios=self._scenarios,
+            topologies=self._topologies,
             qemu=qemu,
             accelerator=Accelerator.TCG,
+            symbols={role: symbols_on(build) for role, build in builds.items()},
+            selftests=selftests,
             again=self._plan.again,
         )
         choice = self._choose_accelerator(parts)
@@ -249,20 +339,47 @@ def host_environment() -> dict[str, str]:
     }
 
 
-def build_request(role: KernelRole, trees: Trees) -> BuildRequest:
-    """Return what is built for ``role``: its commit, with the catalog's plain flavour."""
-    architecture, flavour = catalog.architecture(), catalog.flavour()
-    folder = locations.kconfigs_folder()
-    is_base = role is KernelRole.BASE
-    return BuildRequest(
-        role=role,
-        commit=trees.base.commit if is_base else trees.patched_commit,
-        tree=trees.base.tree if is_base else trees.patched_tree,
-        base_commit=trees.base.commit,
-        base_tree=trees.base.tree,
-        architecture=architecture,
-        fragments=tuple(folder / name for name in (*architecture.fragments, *flavour.fragments)),
+def probe_specs(scripts: Path) -> Mapping[str, bytes]:
+    """Return the probes' specifications by name: "" is every trial's, the others are added for scenarios that ask."""
+    folder = scripts / "src" / "probes"
+    return {"": (folder / "zswap.spec").read_bytes()} | {
+        name: (folder / f"zswap-{name}.spec").read_bytes() for name in TRACING
+    }
+
+
+def selftest_names(known: Sequence[Scenario]) -> tuple[str, ...]:
+    """Return the kernel's own tests that scenarios run, each once."""
+    return tuple(dict.fromkeys(name for scenario in known for name in scenario.selftests))
+
+
+def selftests_for(
+    role: KernelRole, names: Sequence[str], trees: Trees, workshop: Workshop, cancellation: Cancellation
+) -> Selftests:
+    """Compile the tests ``names`` of ``role``'s tree; :class:`PatchFault` where patched's does not and base's does."""
+    base = trees.base.commit
+    commit = base if role is KernelRole.BASE else trees.patched_commit
+    return build_selftests(names, commit=commit, base_commit=base, workshop=workshop, cancellation=cancellation)
+
+
+def unused_waivers(waived: Waived, files: Sequence[str]) -> tuple[str, ...]:
+    """Return a line on each waiver in the user's own ``files`` that met no failure."""
+    return tuple(
+        f"the waiver of '{waiver.name}' in {waiver.source} met no failure in this run"
+        for waiver in waived.unused
+        if waiver.source in files
     )
+
+
+def symbols_on(build: KernelBuild) -> frozenset[str]:
+    """Return the configuration symbols that are on (y) in ``build``."""
+    lines = (build.image.parent / "config").read_text(encoding="utf-8").splitlines()
+    return frozenset(line.removesuffix("=y") for line in lines if line.startswith("CONFIG_") and line.endswith("=y"))
+
+
+def build_request(role: KernelRole, trees: Trees, flavour_name: str) -> BuildRequest:
+    """Return what is built for ``role``: its commit, in a flavour of the catalog."""
+    architecture = catalog.flavour(flavour_name).on(catalog.architecture())
+    return request_for(role, trees, architecture, locations.kconfigs_folder())
 
 
 def profile_named(name: str) -> Profile:

@@ -14,18 +14,39 @@ from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialSpec
 
 
-def planned_trials(profile: Profile, *, sealed: bool) -> tuple[TrialSpec, ...]:
+def planned_trials(
+    profile: Profile,
+    *,
+    scenarios: Mapping[str, Scenario],
+    topologies: Mapping[str, Topology],
+    sealed: bool,
+    kernels: tuple[KernelRole, ...] = (KernelRole.BASE, KernelRole.PATCHED),
+) -> tuple[TrialSpec, ...]:
     """Return the trials of ``profile``: base and patched of one thing beside each other, seeds outermost.
 
-    With seeds outermost an interrupted run has compared everything once before it compares anything twice.
+    With seeds outermost an interrupted run has compared everything once before it compares anything twice. A scenario
+    that makes no sense on a topology is not planned there (:func:`left_out` says why).
     """
 
     def trials() -> Iterator[TrialSpec]:
         for seed, scenario, topology in product(profile.seeds, profile.scenarios, profile.topologies):
-            for kernel in (KernelRole.BASE, KernelRole.PATCHED):
+            if scenarios[scenario].misfit(topologies[topology]):
+                continue
+            for kernel in kernels:
                 yield TrialSpec(kernel=kernel, topology=topology, scenario=scenario, seed=seed, sealed=sealed)
 
     return tuple(trials())
+
+
+def left_out(
+    profile: Profile, *, scenarios: Mapping[str, Scenario], topologies: Mapping[str, Topology]
+) -> tuple[str, ...]:
+    """Return a line for each scenario and topology of ``profile`` that do not go together, with the reason."""
+    return tuple(
+        f"{name} on {where}: not planned, {reason}"
+        for name, where in product(profile.scenarios, profile.topologies)
+        if (reason := scenarios[name].misfit(topologies[where]))
+    )
 
 
 def narrowed(profile: Profile, *, scenarios: tuple[str, ...], topologies: tuple[str, ...], seeds: int) -> Profile:
@@ -39,17 +60,18 @@ def narrowed(profile: Profile, *, scenarios: tuple[str, ...], topologies: tuple[
 
 
 def check_plan(profile: Profile, *, scenarios: Mapping[str, Scenario], topologies: Mapping[str, Topology]) -> None:
-    """Find before anything is built what cannot run: unknown names, and scenarios that need more memory.
+    """Find before anything is built what cannot run: unknown names, and scenarios that fit none of the topologies.
 
     Raises :class:`UserError` that names all of it.
     """
     problems = [f"there is no scenario '{name}'" for name in profile.scenarios if name not in scenarios]
     problems += [f"there is no topology '{name}'" for name in profile.topologies if name not in topologies]
     if not problems:
-        for name, where in product(profile.scenarios, profile.topologies):
-            needed, there = scenarios[name].memory_mib, topologies[where].memory_mib
-            if needed > there:
-                problems.append(f"scenario '{name}' needs {needed} MiB, topology '{where}' has {there}")
+        for name in profile.scenarios:
+            reasons = {where: scenarios[name].misfit(topologies[where]) for where in profile.topologies}
+            if all(reasons.values()):
+                said = "; ".join(f"on {where} {reason}" for where, reason in reasons.items())
+                problems.append(f"scenario '{name}' makes no sense on any of the topologies: {said}")
     if problems:
         raise UserError(
             "; ".join(problems), hint=f"scenarios: {', '.join(scenarios)}; topologies: {', '.join(topologies)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.executor import local_executor, run_jobs
@@ -19,7 +19,9 @@ from orchestrator.host.deadline import Cancellation
 from orchestrator.host.resources import Resources
 from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import content_key
+from orchestrator.judge.invariants import check_invariants
 from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
+from orchestrator.kernel.selftests import Selftests
 from orchestrator.machine.argv import Accelerator, qemu_argv
 from orchestrator.machine.keys import make_keys
 from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
@@ -44,17 +46,42 @@ HANG_FLOOR_S = 90.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What trials are put together from."""
+    """What trials are put together from.
+
+    ``probes`` are specifications by name: "" is every trial's, others are added where a scenario asks for them.
+    ``symbols`` are the configuration symbols that are on in each kernel; ``selftests`` its own tests, compiled, or why
+    there are none.
+    """
 
     builds: Mapping[KernelRole, KernelBuild]
     image: GuestImage
-    probes: Path
+    probes: Mapping[str, bytes]
     architecture: Architecture
     scenarios: Mapping[str, Scenario]
     topologies: Mapping[str, Topology]
     qemu: str
     accelerator: Accelerator
+    symbols: Mapping[KernelRole, frozenset[str]] = field(default_factory=dict)
+    selftests: Mapping[KernelRole, Selftests] = field(default_factory=dict)
     again: bool = False
+
+    def lacking(self, spec: TrialSpec) -> str:
+        """Return what the scenario needs and the kernel does not have, "" if it has all: configuration, selftests."""
+        scenario = self.scenarios[spec.scenario]
+        on = self.symbols.get(spec.kernel, frozenset())
+        off = [symbol for symbol in scenario.requires.config if symbol not in on]
+        reasons = self.selftests.get(spec.kernel, Selftests()).reasons
+        return "; ".join(
+            [
+                *([f"this kernel is built without {', '.join(off)}"] if off else []),
+                *(reasons[name] for name in scenario.selftests if name in reasons),
+            ]
+        )
+
+    def selftests_of(self, spec: TrialSpec) -> Mapping[str, bytes]:
+        """Return the selftests that the trial runs, by the name they have in the guest (``test_zswap``)."""
+        built = self.selftests.get(spec.kernel, Selftests()).programs
+        return {name.rpartition("/")[2]: built[name] for name in self.scenarios[spec.scenario].selftests}
 
 
 class TrialRunner:
@@ -83,6 +110,10 @@ class TrialRunner:
 
     def _run_one(self, spec: TrialSpec, resources: Resources) -> TrialResult:
         self._cancellation.check()
+        if lacking := self._parts.lacking(spec):
+            result = skipped(spec, lacking)
+            self._run.write_trial(result)
+            return result
         folder = self._run.trial_folder(spec.id)
         request = self.request(spec, folder)
         found = self._cache.find(request.key) if spec.sealed else None
@@ -118,17 +149,26 @@ class TrialRunner:
 
     def _attempt(self, request: TrialRequest) -> TrialResult:
         request = dataclasses.replace(request, scenario=self._with_limit(request))
-        result = run_trial(request, cancellation=self._cancellation)
+        finished = run_trial(request, cancellation=self._cancellation)
         log = request.folder / "console.log"
         text = log.read_bytes().decode("utf-8", "replace") if log.exists() else ""
         environment = {"qemu": self._parts.qemu, "accelerator": str(request.accelerator)}
-        return dataclasses.replace(with_kernel_log(result, scan_kernel_log(text)), environment=environment)
+        result = with_kernel_log(finished.result, scan_kernel_log(text))
+        if finished.measured is not None:
+            result = with_invariants(result, check_invariants(finished.measured, request.scenario.excepted))
+        return dataclasses.replace(result, environment=environment)
 
     def request(self, spec: TrialSpec, folder: Path) -> TrialRequest:
         """Put a trial together: fresh keys, the payload behind the image, and the key of all that matters."""
         parts = self._parts
         scenario, topology = parts.scenarios[spec.scenario], parts.topologies[spec.topology]
-        payload = trial_payload(spec, scenario, topology, probes=parts.probes)
+        payload = trial_payload(
+            spec,
+            scenario,
+            topology,
+            probes=b"".join(parts.probes[name] for name in ("", *scenario.tracing)),
+            selftests=parts.selftests_of(spec),
+        )
         keys = make_keys()
         files = SshFiles(authorized_keys=keys.authorized_keys, host_key=keys.host_key_file, entropy=keys.entropy)
         request = TrialRequest(
@@ -230,6 +270,23 @@ def with_repeat(result: TrialResult, earlier: TrialResult | None) -> TrialResult
     if not same and result.status is Status.PASS:
         result = dataclasses.replace(result, status=Status.ERROR, message=message)
     return result
+
+
+def skipped(spec: TrialSpec, reason: str) -> TrialResult:
+    """Return the result of a trial that was not run because its kernel lacks what it needs."""
+    return TrialResult(
+        spec=spec, key="", status=Status.SKIP, message=reason, digest="", metrics={}, checks=(), wall_s=0.0, guest_s=0.0
+    )
+
+
+def with_invariants(result: TrialResult, checks: Sequence[Check]) -> TrialResult:
+    """Return ``result`` with the invariants' checks: a broken one is a failure of the kernel."""
+    broken = [check for check in checks if check.status is Status.FAIL]
+    result = dataclasses.replace(result, checks=(*result.checks, *checks))
+    if not broken:
+        return result
+    message = "; ".join([*([result.message] if result.message else []), *(check.message for check in broken)])
+    return dataclasses.replace(result, status=Status.FAIL, message=message)
 
 
 def _was_lost(result: TrialResult) -> bool:

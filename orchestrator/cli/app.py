@@ -12,10 +12,14 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.boot import boot
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.failures import explained
 from orchestrator.cli.interrupts import INTERRUPTED
+from orchestrator.cli.scenarios import list_scenarios
+from orchestrator.cli.series import show_series
 from orchestrator.cli.test import run_test
+from orchestrator.cli.topologies import list_topologies
 
 app = typer.Typer(
     name="orchestrator",
@@ -27,6 +31,10 @@ app = typer.Typer(
 )
 app.command("test")(run_test)
 app.command()(doctor)
+app.command()(boot)
+app.command("series")(show_series)
+app.command("topologies")(list_topologies)
+app.command("scenarios")(list_scenarios)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback

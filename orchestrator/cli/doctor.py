@@ -27,24 +27,33 @@ DISK_MIB = 8192
 
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, with apt.")] = False,  # noqa: FBT002
+    tests: Annotated[  # noqa: FBT002
+        bool, typer.Option("--tests", help="Look also for what only the project's own tests need.")
+    ] = False,
 ) -> None:
     """Look whether this machine has what is needed; with --fix, install what is missing."""
     console = console_on(sys.stdout)
     with explained(sys.stderr), cancelled_by_signals() as cancellation:
-        lacking = requirements.missing()
+        wanted = requirements.REQUIREMENTS + (requirements.TEST_REQUIREMENTS if tests else ())
+        lacking = requirements.missing(wanted)
         if lacking and fix:
             for requirement in lacking:
                 console.print(f"installing {requirement.package}: {requirement.why}")
             requirements.install(lacking, cancellation=cancellation)
-            lacking = requirements.missing()
-        well = _report(console, lacking, cancellation)
+            lacking = requirements.missing(wanted)
+        well = _report(console, wanted, lacking, cancellation)
     raise typer.Exit(0 if well else 3)
 
 
-def _report(console: Console, lacking: tuple[requirements.Requirement, ...], cancellation: Cancellation) -> bool:
+def _report(
+    console: Console,
+    wanted: tuple[requirements.Requirement, ...],
+    lacking: tuple[requirements.Requirement, ...],
+    cancellation: Cancellation,
+) -> bool:
     """Print a line for each thing; return whether all that is needed is there."""
     well = True
-    for requirement in requirements.REQUIREMENTS:
+    for requirement in wanted:
         if requirement not in lacking:
             console.print(f"ok       {requirement.what}")
         else:

@@ -15,6 +15,7 @@ from rich.text import Text
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change, Finding, Outcome
 from orchestrator.report.summary import Group, Row, applied_lines, finding_line, gaps, groups, trial_counts
+from orchestrator.report.sweep import SweepTable, sweep_tables
 from orchestrator.report.text import HEAD, cells, group_title, printable_line, quiet_line
 
 GAPS = 8
@@ -92,6 +93,8 @@ def print_run(record: RunRecord, console: Console, *, results: Path | None = Non
     widths = layout.widths(found)
     for group in found:
         _print_group(group, console, layout=layout, widths=widths)
+    for sweep in sweep_tables(record):
+        _print_sweep(sweep, console)
     _print_verdict(record, console)
     _print_findings(record.verdict.findings, console)
     _print_section(f"Applied to {record.trees.base.describe}", applied_lines(record), console)
@@ -112,6 +115,17 @@ def _print_group(group: Group, console: Console, *, layout: _Layout, widths: Seq
         console.print(Padding(table, (0, 0, 0, _INDENT)))
     if quiet := quiet_line(group):
         console.print(Text(f"{' ' * _INDENT}{quiet}", style="dim"))
+    console.print()
+
+
+def _print_sweep(sweep: SweepTable, console: Console) -> None:
+    console.print(Text(printable_line(sweep.title), style="bold"))
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for title in sweep.head:
+        table.add_column(printable_line(title), justify="right")
+    for row in sweep.rows:
+        table.add_row(*(Text(printable_line(text)) for text in row))
+    console.print(Padding(table, (0, 0, 0, _INDENT)))
     console.print()
 
 

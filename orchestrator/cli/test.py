@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,22 +13,37 @@ import typer
 
 from orchestrator.cli.failures import explained
 from orchestrator.cli.interrupts import cancelled_by_signals
-from orchestrator.cli.options import DEFAULT_RESULTS, AllOption, JsonOption, ResultsOption, console_on
+from orchestrator.cli.options import (
+    DEFAULT_RESULTS,
+    AllOption,
+    JsonOption,
+    ResultsOption,
+    TopologiesOption,
+    chosen_topologies,
+    console_on,
+)
 from orchestrator.cli.progress import shown_progress
+from orchestrator.cli.series_input import (
+    GitOption,
+    InputsArgument,
+    KeysOption,
+    PartialOption,
+    PickOption,
+    RequireSignatureOption,
+    VersionOption,
+    series_wanted,
+)
 from orchestrator.cli.table import print_run
+from orchestrator.config.scenarios import swept
 from orchestrator.errors import Cancelled, UserError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
-from orchestrator.model.run import RunRecord
+from orchestrator.model.run import Profile, RunRecord
 from orchestrator.pipeline import Pipeline, TestRequest, profile_named, start_run
 from orchestrator.plan import narrowed
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.run_json import render_run
 
-MailArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="MAIL", help="An archived page, an mbox, a format-patch file, a diff, or a folder of them."),
-]
 LinuxOption = Annotated[
     str | None,
     typer.Option("--linux", metavar="TREE", help="A git tree of yours (never changed), or a name such as linux-7.2."),
@@ -42,6 +59,13 @@ TopologyOption = Annotated[
     list[str] | None, typer.Option("--topology", help="Only this topology (again for more), not the profile's.")
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=0, metavar="N", help="N seeds, not the profile's.")]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option("--sweep", metavar="KNOB=A,B", help="Run each scenario with each value of a knob (again for more)."),
+]
+FlavourOption = Annotated[
+    str, typer.Option("--flavour", help="plain, or debug: KASAN, lockdep and the kernel's other checks; slower.")
+]
 LiveOption = Annotated[
     bool, typer.Option("--live", help="Live trials: driven over SSH, on KVM where it works; repeatable only roughly.")
 ]
@@ -52,20 +76,36 @@ SandboxOption = Annotated[
 AgainOption = Annotated[
     bool, typer.Option("--again", help="Run also the trials that were done before, and compare the digests.")
 ]
+WaiversOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--waivers", metavar="FILE", help="Known failures of your own, in TOML like the catalog's (again for more)."
+    ),
+]
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
 ]
 
 
 def run_test(
-    mail: MailArgument = None,
+    inputs: InputsArgument = None,
     *,
     linux: LinuxOption = None,
+    git: GitOption = None,
+    version: VersionOption = None,
+    partial: PartialOption = False,
+    pick: PickOption = None,
+    require_signature: RequireSignatureOption = False,
+    keys: KeysOption = None,
     base: BaseOption = None,
     profile: ProfileOption = "quick",
     scenario: ScenarioOption = None,
     topology: TopologyOption = None,
     seeds: SeedsOption = 0,
+    sweep: SweepOption = None,
+    flavour: FlavourOption = "plain",
+    topologies: TopologiesOption = None,
+    waivers: WaiversOption = None,
     live: LiveOption = False,
     accel: AcceleratorOption = "auto",
     sandbox: SandboxOption = True,
@@ -75,53 +115,73 @@ def run_test(
     json: JsonOption = False,
     everything: AllOption = False,
 ) -> None:
-    """Test the patches of MAIL against TREE: build, boot, press, compare, report."""
+    """Test the patches of INPUT against TREE: build, boot, press, compare, report."""
     steps = Steps()
     with explained(sys.stderr), cancelled_by_signals() as cancellation:
         with shown_progress(sys.stderr) as listener:
             steps.subscribe(listener)
             if resume is not None:
-                run = _run_to_resume(resume, mail, results)
+                run = _run_to_resume(resume, inputs, results)
             else:
                 request = TestRequest(
-                    mail=_required_mail(mail),
-                    linux=_required_linux(linux, mail),
-                    base_rev=base,
-                    profile=narrowed(
-                        profile_named(profile),
-                        scenarios=tuple(scenario or ()),
-                        topologies=tuple(topology or ()),
-                        seeds=seeds,
+                    wanted=series_wanted(
+                        _required_input(inputs, git),
+                        linux=linux,
+                        git=git,
+                        version=version,
+                        partial=partial,
+                        pick=pick,
+                        require_signature=require_signature,
+                        keys=keys,
                     ),
+                    linux=_required_linux(linux, inputs),
+                    base_rev=base,
+                    profile=with_sweep(
+                        narrowed(
+                            profile_named(profile),
+                            scenarios=tuple(scenario or ()),
+                            topologies=tuple(topology or ()),
+                            seeds=seeds,
+                        ),
+                        tuple(sweep or ()),
+                    ),
+                    flavour=flavour,
+                    topologies=chosen_topologies(topologies),
+                    waivers=tuple(str(path) for path in waivers or ()),
                     sealed=not live,
                     sandbox=sandbox,
                     accelerator=accel,
                     again=again,
                     results=results,
                 )
-                run = start_run(request, steps=steps, now=_now)
+                run = start_run(request, steps=steps, now=_now, cancellation=cancellation)
             record = _carry_out(run, steps, cancellation)
         _show(record, run, as_json=json, everything=everything)
     raise typer.Exit(record.verdict.outcome.exit_status)
 
 
-def _run_to_resume(resume: str, mail: Path | None, results: Path) -> RunDirectory:
-    if mail is not None:
+def with_sweep(profile: Profile, sweeps: tuple[str, ...]) -> Profile:
+    """Return ``profile`` with its scenarios multiplied by the values of knobs."""
+    return dataclasses.replace(profile, scenarios=swept(profile.scenarios, sweeps))
+
+
+def _run_to_resume(resume: str, inputs: list[str] | None, results: Path) -> RunDirectory:
+    if inputs:
         raise UserError("--resume goes on with a run as it was planned; it takes no mail")
     return RunDirectory.open(results, resume)
 
 
-def _required_mail(mail: Path | None) -> Path:
-    if mail is None:
+def _required_input(inputs: list[str] | None, git: str | None) -> list[str]:
+    if not inputs and git is None:
         raise UserError("which patch? Give a mail, a patch file or a folder of them", hint="orchestrator test --help")
-    return mail
+    return inputs or []
 
 
-def _required_linux(linux: str | None, mail: Path | None) -> str:
+def _required_linux(linux: str | None, inputs: list[str] | None) -> str:
     if linux is None:
         raise UserError(
             "against which kernel? Give --linux with a git tree of yours or a name",
-            hint=f"orchestrator test {mail} --linux linux-7.2",
+            hint=f"orchestrator test {shlex.join(inputs or [])} --linux linux-7.2",
         )
     return linux
 

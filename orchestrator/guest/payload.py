@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator.guest import cpio
-from orchestrator.guest.workload import expand_workload
+from orchestrator.guest.workload import Job, jobs_of
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialSpec
@@ -31,6 +30,10 @@ TRACE_KB = 16384
 """Trace buffer of each CPU. A call of shrink_memcg() on n nodes takes 1 + 2n events of about 60 bytes."""
 
 
+SEEDS_APART = 1_000_000
+"""Between the seeds of a trial's processes; trials' own seeds are far smaller."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshFiles:
     """The guest's half of the keys, in the formats that dropbear reads, and random bytes for its generator."""
@@ -40,16 +43,43 @@ class SshFiles:
     entropy: bytes
 
 
-def trial_payload(spec: TrialSpec, scenario: Scenario, topology: Topology, *, probes: Path) -> bytes:
-    """Return the archive for one trial; the same for base and patched. ``probes`` is the probes' specification."""
+def trial_payload(
+    spec: TrialSpec,
+    scenario: Scenario,
+    topology: Topology,
+    *,
+    probes: bytes,
+    selftests: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """Return the archive for one trial; the same for base and patched, but for ``selftests``, which come from the tree.
+
+    ``probes`` is the probes' specification.
+    """
+    jobs = jobs_of(scenario, topology)
     return cpio.write_archive(
         [
             cpio.file("trial/trial.env", _environment(spec, scenario).encode()),
-            cpio.file("trial/workload", expand_workload(scenario.workload, topology).encode()),
+            cpio.file("trial/processes", _processes(jobs, spec.seed).encode()),
+            *(cpio.file(f"trial/workloads/{job.name}", job.text.encode()) for job in jobs),
             cpio.file("trial/run.sh", (scenario.folder / "run.sh").read_bytes(), executable=True),
-            cpio.file("trial/probes.spec", probes.read_bytes()),
+            cpio.file("trial/probes.spec", probes),
             cpio.file("trial/entropy", hashlib.sha512(str(spec.seed).encode()).digest()),
+            *(
+                cpio.file(f"trial/selftests/{name}", program, executable=True)
+                for name, program in sorted((selftests or {}).items())
+            ),
         ]
+    )
+
+
+def _processes(jobs: Sequence[Job], seed: int) -> str:
+    """Return the file that ``press`` in lib.sh reads: name, memory cgroup, seed, and whether it may be killed.
+
+    A page's content depends on the seed, so each process has its own.
+    """
+    return "".join(
+        f"{job.name} {job.memcg} {seed + number * SEEDS_APART} {'yes' if job.may_be_killed else 'no'}\n"
+        for number, job in enumerate(jobs)
     )
 
 

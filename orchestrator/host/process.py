@@ -9,6 +9,7 @@ child ends: start a child in the thread that waits for it.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.errors import Evidence, InfraError, MissingProgram, TimedOut, as_command, tail
-from orchestrator.host.deadline import Deadline
+from orchestrator.host.deadline import Cancellation, Deadline
 
 TERMINATE_S = 5.0
 """How long a child may take to end after SIGTERM before it is killed."""
@@ -184,6 +185,26 @@ def run(
             stdout=out.decode("utf-8", "replace"),
             stderr=err.decode("utf-8", "replace"),
         )
+
+
+def run_attached(argv: Sequence[str | Path], *, cancellation: Cancellation) -> int:
+    """Run a program that talks with the user on our own terminal, and return its exit status when it ends by itself.
+
+    It stays in our session and process group, so that it is told of Ctrl-C and of the window's size as we are. Raises
+    :class:`MissingProgram`, and ``Cancelled`` when the user stopped us first; the program is ended then.
+    """
+    program = require_program(argv[0], purpose=f"to run {Path(argv[0]).name}")
+    popen = subprocess.Popen(die_with_us([program, *argv[1:]]))  # noqa: S603 - argv is a list, no shell
+    try:
+        return Process(popen, as_command(argv)).wait(Deadline(math.inf, what=str(argv[0]), cancellation=cancellation))
+    finally:
+        if popen.poll() is None:
+            popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                popen.wait(TERMINATE_S)
+        if popen.poll() is None:
+            popen.kill()
+            popen.wait()
 
 
 def _communicate(process: Process, stdin: bytes | None, deadline: Deadline) -> tuple[bytes, bytes]:

@@ -78,6 +78,11 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     ),
 )
 
+TEST_REQUIREMENTS: tuple[Requirement, ...] = (
+    _needed("public-inbox-httpd", "public-inbox", "a mail archive on this machine, which the tests read through b4"),
+)
+"""What the project's own tests need beside that."""
+
 
 def missing(requirements: Sequence[Requirement] = REQUIREMENTS) -> tuple[Requirement, ...]:
     """Return what is not there."""

@@ -1,180 +1,209 @@
-"""The table of readers: what forms of input there are, how each is told, and what makes a series of it.
-
-A new form (Maildir, b4, HTML, a git range) is a module with a function that yields :class:`Part` values, and a row in
-:data:`READERS`.
-"""
+"""INPUT → SERIES: what the rest of the program asks of intake."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.errors import Evidence, InputError
-from orchestrator.intake.assemble import Cover, Part, assemble
-from orchestrator.intake.body import has_diff, read_body
-from orchestrator.intake.document import LARGEST, Document, take_in
-from orchestrator.intake.message import Mail, looks_like_mail, read_mails
-from orchestrator.intake.page import holds_diff, quote_depth, read_page
-from orchestrator.intake.subject import read_subject
-from orchestrator.model.series import Form, Series
+from orchestrator.errors import Evidence, InputError, UserError
+from orchestrator.host.deadline import Cancellation
+from orchestrator.intake.assemble import assemble
+from orchestrator.intake.git_range import read_range
+from orchestrator.intake.item import Item
+from orchestrator.intake.sources import Found, read_inputs
+from orchestrator.intake.threads import Posting, Topic, unique
+from orchestrator.intake.topics import find_topics
+from orchestrator.intake.trust import Keys, check_signatures, require_signatures
+from orchestrator.model.series import Series
 
-SUFFIXES = (".patch", ".mbox", ".eml", ".diff", ".txt")
+LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """One form of input. ``recognises`` looks at a document; ``read`` returns what is in it, possibly nothing."""
+class Wanted:
+    """What the user asks for. ``inputs`` are paths, ``-``, message ids or links.
 
-    form: Form
-    recognises: Callable[[Document], bool]
-    read: Callable[[Document], tuple[Part | Cover, ...]]
+    ``pick`` chooses one of several series: its number in the list, a message id in it, or words of its title. ``keys`` None leaves signatures unchecked.
+    """
+
+    inputs: tuple[str, ...] = ()
+    git_range: str | None = None
+    tree: Path = field(default_factory=Path)
+    version: int | None = None
+    partial: bool = False
+    pick: str | None = None
+    require_signature: bool = False
+    keys: Keys | None = None
+
+    @property
+    def source(self) -> str:
+        """What the patches are read from, in words; files by their whole paths."""
+        if self.git_range is not None:
+            return f"{self.git_range} in {self.tree.resolve()}"
+        return ", ".join(str(Path(word).resolve()) if Path(word).exists() else word for word in self.inputs)
 
 
-def read_series(path: Path) -> Series:
-    """Return the series in a file or in the patch files of a folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What an input holds: its topics, and all that a series of them needs; ``items`` has each message once."""
+
+    topics: tuple[Topic, ...]
+    found: Found
+    items: tuple[Item, ...]
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def read_series(*inputs: str | Path, wanted: Wanted | None = None, cancellation: Cancellation | None = None) -> Series:
+    """Return the series in the inputs (those of ``wanted`` where it is given), fit to be tested.
 
     Raises :class:`InputError`: nothing usable there (with what was found instead), truncated, too large, not text,
-    unsafe.
+    unsafe, several series and none picked, parts missing without ``partial``; :class:`UserError` for what was asked.
     """
-    if path.is_dir():
-        found = _read_folder(path)
-        form = Form.DIRECTORY
-    else:
-        document = take_in(path)
-        reader = _reader_for(document)
-        found = reader.read(document)
-        form = reader.form
-        if form is Form.FORMAT_PATCH and len(found) > 1:
-            form = Form.MBOX
-    if not any(isinstance(item, Part) for item in found):
-        raise _no_patch(path, found)
-    return assemble(found, form=form, source=str(path))
-
-
-def _read_folder(folder: Path) -> tuple[Part | Cover, ...]:
-    """Return what the patch files of ``folder`` hold, by name; the limit holds for all together."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    if not paths:
+    asked = wanted or Wanted(inputs=tuple(str(word) for word in inputs))
+    series = series_of(survey(asked, cancellation=cancellation or Cancellation()), asked)
+    if series.missing and not series.alone and not asked.partial:
         raise InputError(
-            f"{folder} holds no patch: no file ends in {', '.join(SUFFIXES)}",
-            hint="give the folder that git format-patch -o wrote",
+            f"of the {series.total} parts of {series.title!r} the input does not hold {spans(series.missing)}",
+            hint="get the whole thread, or go on with what is there: --partial",
         )
-    found: list[Part | Cover] = []
-    left = LARGEST
-    for path in paths:
-        document = take_in(path, largest=left)
-        left -= len(document.data)
-        found += _reader_for(document).read(document)
-    return tuple(found)
+    return series
 
 
-def _reader_for(document: Document) -> Reader:
-    """Return the first reader of the table that recognises the document; the last one takes all."""
-    return next(reader for reader in READERS if reader.recognises(document))
-
-
-def _read_mail_file(document: Document) -> tuple[Part | Cover, ...]:
-    """Read an mbox or one message. Replies are left out, unless a quoted patch is all there is."""
-    mails = read_mails(document.data, what=str(document.path))
-    parts = tuple(_part_of(mail, document) for mail in mails if mail.is_patch)
-    covers = tuple(_cover_of(mail) for mail in mails if not mail.is_patch)
-    if parts:
-        return (*covers, *parts)
-    quoted = [mail for mail in mails if quote_depth(mail.text)]
-    if len(quoted) == 1:
-        return (_part_of_reply(quoted[0]),)
-    return covers
-
-
-def _part_of(mail: Mail, document: Document) -> Part:
-    try:
-        body = mail.body()
-    except InputError as error:
-        where = f"{document.path}: " if len(document.data) else ""
-        raise InputError(
-            f"{where}[{mail.subject.title or 'no subject'}] {error.message}", hint=error.hint, evidence=error.evidence
-        ) from error
-    return Part(
-        subject=read_subject(body.subject) if body.subject and not mail.subject.is_patch else mail.subject,
-        author=body.author or mail.author,
-        date=body.date or mail.date,
-        message_id=mail.message_id,
-        text=mail.text,
-        body=body,
-    )
-
-
-def _part_of_reply(mail: Mail) -> Part:
-    page = read_page(mail.text)
-    return Part(
-        subject=mail.subject,
-        author=page.author,
-        date=page.date,
-        message_id=None,
-        text=mail.text,
-        body=page.body,
-        note=f"the patch was taken from a reply that quotes it ({mail.author})",
-    )
-
-
-def _cover_of(mail: Mail) -> Cover:
-    return Cover(subject=mail.subject, text=mail.text, message_id=mail.message_id)
-
-
-def _recognises_page(document: Document) -> bool:
-    text = document.text
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    return holds_diff(text) and not first.startswith(("diff ", "--- ", "Index: "))
-
-
-def _read_page_file(document: Document) -> tuple[Part | Cover, ...]:
-    page = read_page(document.text)
-    note = "the page lost white space: it is recovered from the base file" if page.body.lossy else ""
-    return (
-        Part(
-            subject=read_subject(page.subject or document.path.stem),
-            author=page.author,
-            date=page.date,
-            message_id=None,
-            text=document.text,
-            body=page.body,
-            note=note,
-        ),
-    )
-
-
-def _read_diff_file(document: Document) -> tuple[Part | Cover, ...]:
-    text = document.text
-    if not has_diff(text):
-        return (Cover(subject=read_subject(""), text=text, message_id=None),)
-    subject = read_subject(document.path.stem)
-    return (Part(subject=subject, author="", date=None, message_id=None, text=text, body=read_body(text)),)
-
-
-READERS = (
-    Reader(form=Form.FORMAT_PATCH, recognises=lambda found: looks_like_mail(found.data), read=_read_mail_file),
-    Reader(form=Form.ARCHIVED_PAGE, recognises=_recognises_page, read=_read_page_file),
-    Reader(form=Form.DIFF, recognises=lambda _found: True, read=_read_diff_file),
-)
-"""In the order in which they are asked; the last one takes what no other wants."""
-
-
-def _no_patch(path: Path, found: tuple[Part | Cover, ...]) -> InputError:
-    """Return the error that says what was found where a patch was looked for."""
-    covers = [item for item in found if isinstance(item, Cover)]
-    size = path.stat().st_size if path.is_file() else 0
-    if not size and path.is_file():
-        what = "it is empty"
-    elif titles := [cover.subject.title for cover in covers if cover.subject.title]:
-        shown = ", ".join(repr(title) for title in titles[:5]) + (", ..." if len(titles) > 5 else "")
-        what = f"{len(covers)} mail{'s' if len(covers) != 1 else ''} without a diff: {shown}"
+def survey(wanted: Wanted, *, cancellation: Cancellation) -> Survey:
+    """Return all that the inputs hold. Raises :class:`InputError` when that is no patch."""
+    if wanted.git_range is not None:
+        if wanted.inputs:
+            raise UserError("--git takes the patches from a git tree: it goes with no other input")
+        found = read_range(wanted.tree, wanted.git_range, cancellation=cancellation)
+        source = f"{wanted.git_range} in {wanted.tree}"
     else:
-        lines = sum(cover.text.count("\n") for cover in covers)
-        what = f"{size} bytes of text in {lines} lines, no diff and no mail header"
-    first = next((line for cover in covers for line in cover.text.splitlines() if line.strip()), "")
+        if not wanted.inputs:
+            raise UserError("which patches? Give a mail, a folder, a message id, or --git RANGE")
+        found = read_inputs(wanted.inputs, newer=wanted.version is None, cancellation=cancellation)
+        source = ", ".join(wanted.inputs)
+    items, notes = unique(found.items)
+    topics = find_topics(items)
+    if not topics:
+        topics, said = _from_answers(items)
+        notes += said
+    if not topics:
+        raise _no_patch(source, found)
+    return Survey(topics=topics, found=found, items=tuple(items), source=source, notes=tuple(notes))
+
+
+def series_of(found: Survey, wanted: Wanted) -> Series:
+    """Return the series that is wanted, its signatures checked; missing parts are only named.
+
+    Raises :class:`InputError` when there are several and none is picked, or when it cannot be put together.
+    """
+    topic = pick_topic(found, wanted.pick)
+    series = assemble(
+        topic,
+        form=found.found.form,
+        source=found.source,
+        version=wanted.version,
+        messages=len(found.items),
+    )
+    series = replace(series, notes=(*found.notes, *series.notes))
+    series = check_signatures(series, found.items, wanted.keys)
+    if wanted.require_signature:
+        require_signatures(series)
+    return series
+
+
+def pick_topic(found: Survey, pick: str | None) -> Topic:
+    """Return the topic that ``pick`` means; without it the only one, or the one of the message that was asked for."""
+    topics = found.topics
+    asked = pick or found.found.message_id
+    if pick is not None and pick.isdecimal() and 1 <= int(pick[:9]) <= len(topics):
+        return topics[int(pick) - 1]
+    fits = [topic for topic in topics if asked is not None and _means(topic, asked)]
+    if len(fits) == 1:
+        return fits[0]
+    if pick is not None and not fits:
+        raise _several(topics, f"none of the {len(topics)} series is what --pick {pick!r} says")
+    if len(topics) == 1:
+        return topics[0]
+    raise _several(fits or topics, f"the input holds {len(fits or topics)} series{' of that name' if fits else ''}")
+
+
+def _means(topic: Topic, asked: str) -> bool:
+    ids = {item.envelope.message_id for posting in topic.postings for item in posting.messages}
+    ids |= {item.envelope.message_id for item in topic.answers}
+    bare = asked.strip("<>")
+    titles = [item.envelope.subject.title.lower() for posting in topic.postings for item in posting.messages]
+    return bare in ids or ("@" not in bare and any(bare.lower() in title for title in titles))
+
+
+def _several(topics: tuple[Topic, ...] | list[Topic], what: str) -> InputError:
+    listed = [f"{nr}  {topic.title}" for nr, topic in enumerate(topics[:LISTED], start=1)]
+    if len(topics) > LISTED:
+        listed.append(f"... and {len(topics) - LISTED} more")
     return InputError(
-        f"no patch in {path}: {what}",
+        what,
+        hint="orchestrator series lists them; choose with --pick NUMBER, a message id, or words of the title",
+        evidence=Evidence(last_lines=tuple(listed)),
+    )
+
+
+def _from_answers(items: list[Item]) -> tuple[tuple[Topic, ...], list[str]]:
+    """Return what there is when no message is there for its patch: diffs in answers, else patches that they quote."""
+    notes: list[str] = []
+    own = [item for item in items if item.parts]
+    if own:
+        notes.append("no message is a patch by its subject: the diffs in answers were taken")
+    chosen = own or [replace(item, parts=item.quoted) for item in items if item.quoted]
+    if not chosen:
+        for item in items:
+            if fault := item.fault or item.quote_fault:
+                raise fault
+        return (), []
+    kept: dict[object, Item] = {}
+    for item in chosen:
+        subject = item.envelope.subject
+        kept.setdefault((subject.key, subject.version, subject.index), item)
+    if len(kept) < len(chosen):
+        notes.append(f"{len(chosen)} answers bring a patch: of those about the same one the first was taken")
+    groups: dict[object, list[Item]] = {}
+    for item in kept.values():
+        subject = item.envelope.subject
+        key = (subject.version, subject.total) if subject.index else (subject.key, subject.version)
+        groups.setdefault(key, []).append(item)
+    topics = tuple(
+        Topic(postings=[Posting(version=group[0].envelope.subject.version, items=group)], answers=[])
+        for group in groups.values()
+    )
+    return topics, notes
+
+
+def spans(numbers: tuple[int, ...]) -> str:
+    """Return numbers in words: ``1, 3-6``."""
+    out: list[list[int]] = []
+    for number in numbers:
+        if out and out[-1][-1] == number - 1:
+            out[-1][1:] = [number]
+        else:
+            out.append([number])
+    return ", ".join("-".join(str(end) for end in span) for span in out)
+
+
+def _no_patch(source: str, found: Found) -> InputError:
+    """Return the error that says what was found where a patch was looked for."""
+    items = found.items
+    size = sum(len(document.data) for document in found.documents)
+    titles = [item.envelope.subject.title for item in items if item.envelope.subject.title]
+    if not size:
+        what = "it is empty"
+    elif titles:
+        shown = ", ".join(repr(title) for title in titles[:5]) + (", ..." if len(titles) > 5 else "")
+        what = f"{len(items)} mail{'s' if len(items) != 1 else ''} without a diff: {shown}"
+    else:
+        lines = sum(item.text.count("\n") for item in items)
+        what = f"{size} bytes of text in {lines} lines, no diff and no mail header"
+    first = next((line for item in items for line in item.text.splitlines() if line.strip()), "")
+    return InputError(
+        f"no patch in {source}: {what}",
         hint="give the mail that carries the patch (a cover letter or an answer without the diff is not enough)",
         evidence=Evidence(last_lines=(f"it begins: {first[:100]}",) if first else ()),
     )

@@ -5,6 +5,7 @@ The order is REGRESSION > ERROR > INCONCLUSIVE > CHANGED > IMPROVEMENT > PASS, a
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from orchestrator.errors import PatchFault
 from orchestrator.judge.compare import compare, has_worsened, is_usable, pairs_by_cell, relative_size, stem_of
 from orchestrator.judge.findings import find_all, is_new_but_blameless
 from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding
+from orchestrator.model.kernel import KernelRole
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Change, Finding, MetricChange, Outcome, Verdict
@@ -33,6 +35,7 @@ class _Case:
     changes: tuple[MetricChange, ...]
     findings: tuple[Finding, ...]
     pairs: int
+    gaps: tuple[Finding, ...] = ()
 
     def with_status(self, *statuses: Status) -> list[TrialResult]:
         """Return the planned trials that ended so."""
@@ -40,9 +43,21 @@ class _Case:
 
     @property
     def not_run(self) -> list[TrialSpec]:
-        """The planned trials that gave nothing, without a fault of ours: interrupted, left out."""
+        """The planned trials that gave nothing, without a fault of ours: interrupted, left out.
+
+        Where base lacks what a scenario is about there is nothing to run, and nothing missing: it is listed as not
+        covered. Where patched alone lacks it something is missing.
+        """
         gave = {Status.PASS, Status.FAIL, Status.DONE, Status.ERROR}
-        return [spec for spec in self.planned if spec not in self.trials or self.trials[spec].status not in gave]
+        return [
+            spec
+            for spec in self.planned
+            if (spec not in self.trials or self.trials[spec].status not in gave) and not self._is_lacking(spec)
+        ]
+
+    def _is_lacking(self, spec: TrialSpec) -> bool:
+        both = [self.trials.get(dataclasses.replace(spec, kernel=kernel)) for kernel in KernelRole]
+        return all(trial is not None and trial.status is Status.SKIP for trial in both)
 
     def changed(self, *kinds: Change) -> list[MetricChange]:
         """Return the metrics that became so, what a person should see first first."""
@@ -65,11 +80,14 @@ def decide(
     planned: Sequence[TrialSpec],
     trials: Sequence[TrialResult],
     faults: Sequence[PatchFault] = (),
+    gaps: Sequence[Finding] = (),
 ) -> Verdict:
     """Return the verdict on a run.
 
     ``planned`` is every trial that the run set out to do; a trial without a record counts as not run. ``faults`` are
-    the stages that the patched kernel did not get through. Records of trials that were not planned are not judged.
+    the stages that the patched kernel did not get through, ``gaps`` what is ours to put right before the run's word
+    counts (expired waivers): they blame nobody, and nothing less than a regression stands beside them. Records of trials
+    that were not planned are not judged.
     """
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
@@ -78,8 +96,9 @@ def decide(
         planned=tuple(dict.fromkeys(planned)),
         trials=records,
         changes=compare(scenarios, judged),
-        findings=find_all(judged, faults),
+        findings=(*find_all(judged, faults), *gaps),
         pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
+        gaps=tuple(gaps),
     )
     outcome = _outcome(case)
     return Verdict(
@@ -94,7 +113,7 @@ def decide(
 def _outcome(case: _Case) -> Outcome:
     if case.blamed or case.changed(Change.REGRESSED):
         return Outcome.REGRESSION
-    if case.with_status(Status.ERROR):
+    if case.with_status(Status.ERROR) or case.gaps:
         return Outcome.ERROR
     if case.not_run or not case.pairs or case.undecided or _halved(case):
         return Outcome.INCONCLUSIVE
@@ -158,7 +177,7 @@ def _on_undecided(case: _Case) -> str:
 
 def _on_gaps(case: _Case) -> list[str]:
     """Say what is missing and whose fault that is."""
-    sentences = []
+    sentences = [f"{gap.title[:1].upper()}{gap.title[1:].rstrip('.')}." for gap in case.gaps]
     if errors := case.with_status(Status.ERROR):
         reason, _ = Counter(trial.message or "no reason given" for trial in errors).most_common(1)[0]
         lost = f"{len(errors)} of {count_of(len(case.planned), 'trial')}"

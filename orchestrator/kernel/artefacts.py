@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,16 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """The files that a build left, to be published; all are plain files in the object tree (``making.plain_file``)."""
+    """The files that a build left, to be published; all are plain files in the object tree (``making.plain_file``).
+
+    ``notes`` are further files, by name, with texts of ours.
+    """
 
     image: Path
     config: Path
     release: Path
     log: Path
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def artefact_folder(cache: Path, key: str) -> Path:
@@ -89,6 +94,8 @@ def _publish(folder: Path, product: Product, facts: Facts) -> Artefact:
         shutil.copyfile(product.image, image)
         shutil.copyfile(product.config, beside / "config")
         shutil.copyfile(product.log, beside / "build.log")
+        for name, text in product.notes.items():
+            (beside / name).write_text(text)
         artefact = Artefact(
             facts=facts,
             release=product.release.read_text(errors="replace").strip()[:64],

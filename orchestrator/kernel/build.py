@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import content_key, make_folder, scratch_folder
 from orchestrator.kernel.artefacts import Artefact, Facts, Product, artefact_folder, find_artefact, publish_artefact
+from orchestrator.kernel.comparison import NOTE, compare_trees, moves_only_lines, render_difference
 from orchestrator.kernel.diagnostics import Warned, new_warnings, parse_warnings
 from orchestrator.kernel.kconfig import Fragment, affects_config
 from orchestrator.kernel.making import (
@@ -33,6 +34,7 @@ from orchestrator.kernel.making import (
 from orchestrator.kernel.objects import BaseObjects, base_objects, check_config, configure, copied, sweep
 from orchestrator.kernel.sources import Checkout, checked_out
 from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
+from orchestrator.model.tree import Trees
 
 RECIPE = "build-1"
 """Goes up when the same inputs would come out as another image."""
@@ -53,6 +55,20 @@ class BuildRequest:
     base_tree: str
     architecture: Architecture
     fragments: tuple[Path, ...]
+
+
+def request_for(role: KernelRole, trees: Trees, architecture: Architecture, kconfigs: Path) -> BuildRequest:
+    """Return what is built for ``role``: its commit, with the fragments of ``architecture``, files of ``kconfigs``."""
+    is_base = role is KernelRole.BASE
+    return BuildRequest(
+        role=role,
+        commit=trees.base.commit if is_base else trees.patched_commit,
+        tree=trees.base.tree if is_base else trees.patched_tree,
+        base_commit=trees.base.commit,
+        base_tree=trees.base.tree,
+        architecture=architecture,
+        fragments=tuple(kconfigs / name for name in architecture.fragments),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +133,9 @@ def _read_fragment(path: Path) -> str:
 
 def _build_base(job: _Job, note: Callable[[str], None]) -> Artefact:
     with base_objects(job.workshop.cache, job.objects_key, job.cancellation) as base:
-        return _make_base(job, base, note)
+        # Another run may have built it while we waited for its lock.
+        found = find_artefact(job.workshop.cache, job.key(job.request.base_tree)) if base.is_done else None
+        return found or _make_base(job, base, note)
 
 
 def _make_base(job: _Job, base: BaseObjects, note: Callable[[str], None]) -> Artefact:
@@ -168,7 +186,19 @@ def _build_patched(job: _Job, note: Callable[[str], None]) -> Artefact:
             _make(bench, job, note)
             said = parse_warnings(read_log(log), source=bench.seen_source)
             warnings = new_warnings(said, base.warnings())
-            return _publish(job, bench, warnings=warnings, seconds=time.monotonic() - start)
+            note("comparing the objects")
+            notes = {NOTE: _compare(job, base.tree, folders, differs)}
+            return _publish(job, bench, warnings=warnings, seconds=time.monotonic() - start, notes=notes)
+
+
+def _compare(job: _Job, base: Path, folders: Folders, differs: Sequence[str]) -> str:
+    """Return what differs between base's objects and those just made, as the text that is kept with the build."""
+    request, repo = job.request, job.workshop.repo
+    only_lines = moves_only_lines(
+        folders.source, differs, repo=repo, base_tree=request.base_tree, cancellation=job.cancellation
+    )
+    difference = compare_trees(base, folders.objects, only_lines_moved=only_lines)
+    return render_difference(difference, base_key=job.key(request.base_tree))
 
 
 def _bench(job: _Job, role: KernelRole, folders: Folders, log: Path) -> Bench:
@@ -189,7 +219,14 @@ def _make(bench: Bench, job: _Job, note: Callable[[str], None]) -> None:
     check_config(bench, job.fragments)
 
 
-def _publish(job: _Job, bench: Bench, *, warnings: tuple[Warned, ...], seconds: float) -> Artefact:
+def _publish(
+    job: _Job,
+    bench: Bench,
+    *,
+    warnings: tuple[Warned, ...],
+    seconds: float,
+    notes: Mapping[str, str] | None = None,
+) -> Artefact:
     tree = job.request.base_tree if bench.role is KernelRole.BASE else job.request.tree
     facts = Facts(
         key=job.key(tree),
@@ -204,6 +241,7 @@ def _publish(job: _Job, bench: Bench, *, warnings: tuple[Warned, ...], seconds: 
         config=plain_file(bench, ".config"),
         release=plain_file(bench, "include/config/kernel.release"),
         log=bench.log,
+        notes=notes or {},
     )
     return publish_artefact(job.workshop.cache, product, facts)
 

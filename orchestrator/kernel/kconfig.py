@@ -4,8 +4,9 @@ All of this is pure; ``objects.py`` runs the merge. The kernel's own scripts/kco
 over tinyconfig with its option -n (allnoconfig): what no fragment asks for is off. Without -n a symbol that becomes
 visible takes its default, and a guest kernel grows drivers for keyboards, WLAN vendors and cpufreq.
 
-A fragment's line is ``CONFIG_X=value``, ``# CONFIG_X is not set``, a comment, or ``#: one of CONFIG_A CONFIG_B``: these
-are names of one option in different kernel versions, all are asked for, and one must survive.
+A fragment's line is ``CONFIG_X=value``, ``# CONFIG_X is not set``, a comment, or a mark. ``#: one of CONFIG_A CONFIG_B``:
+these are names of one option in different kernel versions, all are asked for, and one must survive. ``#: since 7.2``: the
+option of the next line is new in that version, and may be lost by an older one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from orchestrator.errors import InfraError
 _ASSIGNED = re.compile(r"^(CONFIG_\w+)=(.*)$")
 _NOT_SET = re.compile(r"^# (CONFIG_\w+) is not set$")
 _ONE_OF = re.compile(r"^#: one of ((?:CONFIG_\w+ ?){2,})$")
+_SINCE = re.compile(r"^#: since (\d+)\.(\d+)$")
+# The first lines of .config: "# Linux/x86_64 7.2.12 Kernel Configuration" (scripts/kconfig/confdata.c, conf_write).
+_RELEASE = re.compile(r"^# Linux/\S+ (\d+)\.(\d+)\S* Kernel Configuration$", re.MULTILINE)
+
+ANY = (0, 0)
+"""The version since which an option without a mark is asked for."""
 
 FRAGMENTS_FOLDER = "/fragments"
 """Where the fragments are in the room, in the order of their numbers."""
@@ -26,13 +33,17 @@ FRAGMENTS_FOLDER = "/fragments"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """One symbol that a fragment asks for: ``value`` as in .config, ``n`` for off; ``others`` would do as well."""
+    """One symbol that a fragment asks for: ``value`` as in .config, ``n`` for off; ``others`` would do as well.
+
+    ``since`` is the first version of Linux (major, minor) that must have it.
+    """
 
     symbol: str
     value: str
     fragment: str
     line: int
     others: tuple[str, ...] = ()
+    since: tuple[int, int] = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +71,22 @@ def parse_fragment(fragment: Fragment) -> tuple[Wish, ...]:
     """Return what a fragment asks for, in order; :class:`InfraError` for a line that is none of the known forms."""
     wishes = []
     others: tuple[str, ...] = ()
+    since = ANY
     for number, raw in enumerate(fragment.text.splitlines(), start=1):
         line = raw.strip()
-        one_of = _ONE_OF.match(line)
-        if one_of:
-            others = tuple(one_of[1].split())
-            continue
         parsed = _parse_line(line)
-        if parsed is None:
-            if line and not line.startswith("#"):
-                raise InfraError(f'{fragment.name}:{number}: not a line of a kernel configuration: "{line}"')
-            continue
-        symbol, value = parsed
-        group = others if symbol in others else ()
-        wishes.append(Wish(symbol=symbol, value=value, fragment=fragment.name, line=number, others=group))
+        if parsed is not None:
+            symbol, value = parsed
+            group = others if symbol in others else ()
+            wish = Wish(symbol=symbol, value=value, fragment=fragment.name, line=number, others=group, since=since)
+            wishes.append(wish)
+            since = ANY
+        elif one_of := _ONE_OF.match(line):
+            others = tuple(one_of[1].split())
+        elif mark := _SINCE.match(line):
+            since = (int(mark[1]), int(mark[2]))
+        elif line.startswith("#:") or (line and not line.startswith("#")):
+            raise InfraError(f'{fragment.name}:{number}: not a line of a kernel configuration: "{line}"')
     return tuple(wishes)
 
 
@@ -85,6 +98,12 @@ def parse_config(text: str) -> dict[str, str]:
         if parsed is not None:
             found[parsed[0]] = parsed[1]
     return found
+
+
+def config_release(text: str) -> tuple[int, int] | None:
+    """Return the version of Linux (major, minor) that wrote a .config, None when it does not say."""
+    match = _RELEASE.search(text)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def render_config(values: Mapping[str, str]) -> str:
@@ -101,13 +120,20 @@ def _parse_line(line: str) -> tuple[str, str] | None:
     return (unset[1], "n") if unset else None
 
 
-def find_lost(fragments: Iterable[Fragment], config: Mapping[str, str]) -> tuple[Lost, ...]:
-    """Return each wish that did not survive. Where fragments ask for the same symbol, the last one counts."""
+def find_lost(
+    fragments: Iterable[Fragment], config: Mapping[str, str], *, release: tuple[int, int] | None = None
+) -> tuple[Lost, ...]:
+    """Return each wish that did not survive in ``config`` of that ``release`` (None: one that has everything).
+
+    Where fragments ask for the same symbol, the last one counts.
+    """
     wishes = {wish.symbol: wish for fragment in fragments for wish in parse_fragment(fragment)}
     return tuple(
         Lost(wish=wish, became=_became(wish.symbol, config))
         for wish in wishes.values()
-        if not _survived(wish, config) and not _other_survived(wish, wishes, config)
+        if (release is None or release >= wish.since)
+        and not _survived(wish, config)
+        and not _other_survived(wish, wishes, config)
     )
 
 

@@ -23,12 +23,12 @@ from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.host.process import check, run
 from orchestrator.host.workspace import CACHE_NAME, content_key, locked, make_folder, publish_text, require_space
 from orchestrator.kernel.diagnostics import Warned
-from orchestrator.kernel.kconfig import Fragment, find_lost, merge_argv, parse_config, tinyconfig_argv
+from orchestrator.kernel.kconfig import Fragment, config_release, find_lost, merge_argv, parse_config, tinyconfig_argv
 from orchestrator.kernel.making import Bench, plain_file, run_in_room
 from orchestrator.model.kernel import KernelRole
 
-KEPT = 4
-"""How many base object trees are kept, about 200 MiB each; the longest unused goes first."""
+KEPT = 8
+"""How many base object trees are kept, 100 to 300 MiB each; the longest unused goes first. Three releases in two flavours fit."""
 
 _SPACE_MIB = 1500
 _IN_MEMORY_MIB = 4096
@@ -193,7 +193,8 @@ def configure(bench: Bench, fragments: tuple[Fragment, ...]) -> None:
 
 def check_config(bench: Bench, fragments: tuple[Fragment, ...]) -> None:
     """Raise unless every wish survived in the object tree's .config; names each that did not."""
-    lost = find_lost(fragments, parse_config(plain_file(bench, ".config").read_text(errors="replace")))
+    text = plain_file(bench, ".config").read_text(errors="replace")
+    lost = find_lost(fragments, parse_config(text), release=config_release(text))
     if not lost:
         return
     evidence = Evidence(last_lines=tuple(item.describe() for item in lost), log=bench.log)

@@ -59,9 +59,13 @@ def kernel_command_line(config: MachineConfig) -> str:
         "nokaslr",
         "norandmaps",
         "random.trust_cpu=off",
+        # Every CPU ticks, also an idle one: a memory cgroup's counters are flushed by a timer that does not wake an idle CPU
+        # (mm/memcontrol.c, flush_memcg_stats_dwork).
+        "nohz=off",
         # Swap devices are made by the scenarios, through configfs.
         "null_blk.nr_devices=0",
         "rdinit=/init",
+        *config.architecture.parameters,
         *config.parameters,
     ]
     return " ".join(words)
@@ -77,7 +81,8 @@ def qemu_argv(config: MachineConfig) -> list[str]:
         "-display", "none",
         "-no-reboot",
         "-name", f"orchestrator-{topology.name}",
-        "-machine", config.architecture.machine,
+        # HMAT only where there is something to tell: the other machines stay what they were.
+        "-machine", f"{config.architecture.machine}{',hmat=on' if topology.has_hmat else ''}",
         *_accelerator_argv(config),
         "-m", f"{topology.memory_mib}M",
         *_numa_argv(topology),
@@ -114,7 +119,7 @@ def _accelerator_argv(config: MachineConfig) -> list[str]:
 
 
 def _numa_argv(topology: Topology) -> list[str]:
-    """Return memory, CPUs and distances.
+    """Return memory, CPUs, distances, and what HMAT tells.
 
     Every CPU is a socket of its own: CPUs of one package on two nodes make a good kernel warn (arch/x86/kernel/
     smpboot.c, topology_sane).
@@ -126,11 +131,29 @@ def _numa_argv(topology: Topology) -> list[str]:
         if node.memory_mib:
             argv += ["-object", f"memory-backend-ram,id=mem{number},size={node.memory_mib}M"]
             words.append(f"memdev=mem{number}")
+        if node.accesses:
+            words.append(f"initiator={node.accesses[0].initiator}")
         argv += ["-numa", ",".join(words)]
     if len(topology.nodes) > 1:
         for source, row in enumerate(topology.distances):
             for target, distance in enumerate(row):
                 argv += ["-numa", f"dist,src={source},dst={target},val={distance}"]
+    return argv + _hmat_argv(topology)
+
+
+def _hmat_argv(topology: Topology) -> list[str]:
+    """Return HMAT's latencies (ns) and bandwidths, four values for each initiator of each node."""
+    argv = []
+    for target, node in enumerate(topology.nodes):
+        for access in node.accesses:
+            place = f"hmat-lb,initiator={access.initiator},target={target},hierarchy=memory"
+            for value in (
+                f"data-type=read-latency,latency={access.read_latency_ns}",
+                f"data-type=write-latency,latency={access.write_latency_ns}",
+                f"data-type=read-bandwidth,bandwidth={access.read_bandwidth_mib_s}M",
+                f"data-type=write-bandwidth,bandwidth={access.write_bandwidth_mib_s}M",
+            ):
+                argv += ["-numa", f"{place},{value}"]
     return argv
 
 

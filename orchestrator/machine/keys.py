@@ -22,9 +22,13 @@ ENTROPY_BYTES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineKeys:
-    """``client`` signs for us; ``host_public`` is what the guest must show; the rest is the guest's half, as files."""
+    """``client`` signs for us; ``host_public`` is what the guest must show; the rest is the guest's half, as files.
+
+    ``client_file`` is ``client`` in the format that OpenSSH reads.
+    """
 
     client: paramiko.PKey
+    client_file: bytes
     host_public: paramiko.PKey
     authorized_keys: bytes
     host_key_file: bytes
@@ -35,20 +39,17 @@ def make_keys() -> MachineKeys:
     """Return fresh keys. All parts have a fixed size, so that they do not move anything in a sealed guest."""
     client = ed25519.Ed25519PrivateKey.generate()
     host = ed25519.Ed25519PrivateKey.generate()
+    client_file = client.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
     return MachineKeys(
-        client=_paramiko_key(client),
+        client=paramiko.Ed25519Key.from_private_key(io.StringIO(client_file.decode())),
+        client_file=client_file,
         host_public=paramiko.Ed25519Key(data=_public_blob(host)),
         authorized_keys=KEY_TYPE + b" " + base64.b64encode(_public_blob(client)) + b" orchestrator\n",
         host_key_file=_dropbear_key(host),
         entropy=secrets.token_bytes(ENTROPY_BYTES),
     )
-
-
-def _paramiko_key(key: ed25519.Ed25519PrivateKey) -> paramiko.PKey:
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
-    return paramiko.Ed25519Key.from_private_key(io.StringIO(text.decode()))
 
 
 def _raw(key: ed25519.Ed25519PrivateKey) -> tuple[bytes, bytes]:

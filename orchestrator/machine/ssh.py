@@ -65,6 +65,26 @@ class Shell(Protocol):
         ...
 
 
+class Terminal(Protocol):
+    """A login shell on a terminal of the guest's, as a stream of bytes both ways."""
+
+    def recv(self, nbytes: int, /) -> bytes:
+        """Return what the guest wrote, b"" when the shell has ended."""
+        ...
+
+    def sendall(self, data: bytes, /) -> None:
+        """Type ``data``."""
+        ...
+
+    def resize_pty(self, width: int, height: int) -> None:
+        """Tell the guest how large the window is."""
+        ...
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when :meth:`recv` would not wait."""
+        ...
+
+
 class FabricShell:
     """A :class:`Shell` over a Fabric connection."""
 
@@ -94,6 +114,16 @@ class FabricShell:
             return dict(_unpacked(data))
         except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
             raise LostMachine(f"what the guest sent of {path} is no archive: {error}") from error
+
+    @contextlib.contextmanager
+    def terminal(self, *, kind: str, columns: int, lines: int) -> Iterator[Terminal]:
+        """Hold a login shell on a terminal of the ``kind`` that $TERM names; :class:`LostMachine` if there is none."""
+        try:
+            channel = self._connection.client.invoke_shell(term=kind, width=columns, height=lines)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise LostMachine(f"the guest gives no terminal: {error}") from error
+        with contextlib.closing(channel):
+            yield channel
 
     def _read_bytes(self, command: str, deadline: Deadline) -> bytes:
         transport = self._connection.client.get_transport()

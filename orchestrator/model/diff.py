@@ -17,7 +17,10 @@ from orchestrator.errors import Evidence, InputError
 NO_NEWLINE = "\\ No newline"
 DEV_NULL = "/dev/null"
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+SPARE_LINES = 16
+"""So many lines behind the last that fits the counts are kept with a lossy hunk."""
+
+_HUNK = re.compile(r"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@")
 _GIT = "diff --git "
 _BINARY = re.compile(r"GIT binary patch|Binary files .* differ$")
 _INDEX = re.compile(r"index ([0-9a-f]{4,64})\.\.[0-9a-f]{4,64}(?: ([0-7]{6}))?$")
@@ -98,8 +101,10 @@ def starts_diff(lines: Sequence[str], at: int) -> bool:
     """Whether the diff of a file begins at ``lines[at]``."""
     if lines[at].startswith(_GIT):
         return True
+    if not lines[at].startswith("--- "):
+        return False
     after = lines[at + 1 : at + 3]
-    return lines[at].startswith("--- ") and len(after) == 2 and after[0].startswith("+++ ") and is_hunk_header(after[1])
+    return len(after) == 2 and after[0].startswith("+++ ") and is_hunk_header(after[1])
 
 
 def is_hunk_header(line: str) -> bool:
@@ -197,17 +202,38 @@ def _goes_on(lines: Sequence[str], at: int) -> bool:
 def _take_lossy(hunk: Hunk, lines: Sequence[str], at: int, *, path: str) -> tuple[Hunk, int]:
     """Give ``hunk`` the longest run of lines from ``lines[at]`` on for which some reading fits its counts."""
     end = at
-    most = hunk.old_count + hunk.new_count + 2
+    most = hunk.old_count + hunk.new_count + SPARE_LINES
     while end < len(lines) and end - at < most and not is_hunk_header(lines[end]) and not starts_diff(lines, end):
         end += 1
     if end == len(lines) and end > at and lines[-1] == "":
         end -= 1
     whole = replace(hunk, lines=tuple(lines[at:end]))
-    for length in range(len(whole.lines), 0, -1):
-        if whole.flips(length) is not None:
-            return replace(hunk, lines=whole.lines[:length]), at + length
+    length = _longest_fit(whole)
+    if length or _has_too_many(whole):
+        # What stands behind may belong to it: a page that wraps long lines, or a reply between them, has lines more.
+        kept = min(len(whole.lines), (length or len(whole.lines)) + SPARE_LINES)
+        return replace(hunk, lines=whole.lines[:kept]), at + (length or kept)
     plus, minus, other = whole.tally(len(whole.lines))
     raise _misfit(hunk, path, found=(other + minus, other + plus), stopped_at=_text_at(lines, end))
+
+
+def _has_too_many(hunk: Hunk) -> bool:
+    """Whether a hunk for whose lines no choice fits has all its changes, and more lines without a mark than it should."""
+    plus, minus, other = hunk.tally(len(hunk.lines))
+    return plus - minus == hunk.new_count - hunk.old_count and other + minus > hunk.old_count
+
+
+def _longest_fit(hunk: Hunk) -> int:
+    """Return the greatest number of lines for which :meth:`Hunk.flips` finds a choice, 0 for none; in linear time."""
+    plus = minus = other = best = 0
+    for length, line in enumerate(hunk.lines, start=1):
+        if not line.startswith(NO_NEWLINE):
+            plus += line.startswith("+")
+            minus += line.startswith("-")
+            other += not line.startswith(("+", "-"))
+        if 0 <= hunk.old_count - other - minus <= plus and 0 <= hunk.new_count - other - plus <= minus:
+            best = length
+    return best
 
 
 def _text_at(lines: Sequence[str], at: int) -> str | None:

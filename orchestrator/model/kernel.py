@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,19 +16,11 @@ class KernelRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flavour:
-    """A kernel configuration by name: the fragments of ``kconfigs/`` merged over tinyconfig, in this order."""
-
-    name: str
-    what_for: str
-    fragments: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """All that varies between architectures. Adding one adds a row to the catalog, not a branch.
 
-    ``image`` is the build's bootable file relative to the object tree, ``target`` the make target that makes it.
+    ``image`` is the build's bootable file relative to the object tree, ``target`` the make target that makes it;
+    ``fragments`` are files of ``kconfigs/``; ``parameters`` are words of the kernel's command line.
     """
 
     name: str
@@ -39,6 +32,33 @@ class Architecture:
     target: str
     console: str
     fragments: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavour:
+    """A kernel configuration by name: the fragments of ``kconfigs/`` merged over tinyconfig, in this order.
+
+    ``parameters`` are words of the kernel's command line. ``image`` and ``target`` replace the architecture's where they
+    are not empty.
+    """
+
+    name: str
+    what_for: str
+    fragments: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+    image: str = ""
+    target: str = ""
+
+    def on(self, architecture: Architecture) -> Architecture:
+        """Return ``architecture`` as this flavour of it is built and booted: the architecture's fragments come first."""
+        return dataclasses.replace(
+            architecture,
+            fragments=(*architecture.fragments, *self.fragments),
+            parameters=(*architecture.parameters, *self.parameters),
+            image=self.image or architecture.image,
+            target=self.target or architecture.target,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

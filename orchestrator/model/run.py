@@ -31,7 +31,9 @@ class Profile:
 class Plan:
     """What a run is going to do: enough to go on with it after an interruption (``--resume``).
 
-    ``again`` says that trials are run also where their record is in the cache, and the digests compared.
+    ``topologies`` are the profile's, as they were when the run was planned: a user's own may change. ``again`` says that
+    trials are run also where their record is in the cache, and the digests compared. ``waivers`` are the user's own files
+    of known failures, beside the shipped one.
     """
 
     run_id: str
@@ -44,6 +46,9 @@ class Plan:
     accelerator: str
     again: bool
     trials: tuple[TrialSpec, ...]
+    flavour: str = "plain"
+    topologies: tuple[Topology, ...] = ()
+    waivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

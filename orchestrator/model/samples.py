@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DIGITS = 20
 """What a counter of the kernel has at most (2**64 - 1); nothing longer is believed to be one."""
@@ -43,13 +43,20 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTotals:
-    """One line of the probes' record: a probe, the group (``nid`` and so on), calls, sums and histograms by field."""
+    """One line of the probes' record: a probe, the group (``nid`` and so on), calls, sums and histograms by field.
+
+    ``maxima`` are a latency's. ``missed`` calls are known to have happened unseen (count and latency probes). ``by`` is
+    what counted: ``buffer`` (the trace buffer), ``trigger`` (a hist trigger) or ``profile`` (kprobe_profile).
+    """
 
     probe: str
     group: Mapping[str, str]
     calls: int
     sums: Mapping[str, int]
     histograms: Mapping[str, Mapping[str, int]]
+    maxima: Mapping[str, int] = field(default_factory=dict)
+    missed: int = 0
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +66,22 @@ class Probes:
     placed: Mapping[str, str]
     totals: tuple[ProbeTotals, ...]
     lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All that a trial recorded at its settled moments, in order, and what of its machine one must know to judge that.
+
+    ``samples`` begin with ``before`` and have each label once. ``memcgs`` are the measured memory cgroups, names below
+    /sys/fs/cgroup (``parent/child``). ``counts`` says by label how often each kernel function had been entered by then
+    (count probes); a function that could not be probed, or lost a hit, is not in it. ``largest_folio_pages`` is the
+    largest folio that may be swapped out whole, 1 where the kernel has no huge pages or the scenario keeps them off.
+    ``writers`` is how many tasks may be in zswap_store() at once, at most (the workload's threads, a kswapd a node, and
+    what reclaims on its own account); 0 where nobody knows.
+    """
+
+    samples: tuple[Sample, ...]
+    memcgs: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    largest_folio_pages: int = 1
+    writers: int = 0

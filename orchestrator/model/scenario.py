@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from orchestrator.model.topology import Topology
+
+BEFORE, PRESSED, AFTER = "before", "pressed", "after"
+"""The samples that each trial has: set-up done; pressure over, all still mapped; all read back, freed and settled."""
+
+PATHS = (
+    "swap-out entry",
+    "store",
+    "large folio store",
+    "load",
+    "invalidate",
+    "global writeback",
+    "memcg limit writeback",
+    "dynamic shrinker",
+    "writeback disabled",
+    "memcg offline",
+    "hysteresis",
+    "incompressible",
+    "compressor switch",
+    "NUMA",
+    "swapoff",
+    "CPU hotplug",
+)
+"""The paths of zswap that scenarios go through; docs/scenarios.md says which functions each one is made of."""
 
 
 class Direction(StrEnum):
@@ -19,7 +45,8 @@ class Direction(StrEnum):
 class Metric:
     """One number of a trial. ``name`` is the kernel's own where it has one; ``per_node`` yields ``name@nodeN``.
 
-    ``source`` says where it is read: ``vmstat:KEY``, ``memcg:KEY``, ``debugfs:FILE``, ``probe:...`` or ``derived:...``.
+    ``source`` says where it is read (:mod:`orchestrator.model.source`). The value is what changed between the samples
+    labelled ``start`` and ``end``; with ``at`` it is what stood there in that one.
     """
 
     name: str
@@ -28,6 +55,9 @@ class Metric:
     source: str
     what_for: str = ""
     per_node: bool = False
+    start: str = BEFORE
+    end: str = PRESSED
+    at: str = ""
 
 
 class Comparison(StrEnum):
@@ -59,11 +89,38 @@ class Must:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A further mempress process beside the main one, in a memory cgroup of its own; ``copies`` of it.
+
+    ``{n}`` in ``memcg`` and in ``workload`` becomes 0..copies-1. With ``may_be_killed`` it may end by an out of memory
+    kill: the victim is data, not a crash.
+    """
+
+    name: str
+    memcg: str
+    workload: tuple[str, ...]
+    copies: int = 1
+    may_be_killed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What a scenario needs: kernel symbols (``CONFIG_X``), nodes with memory, CPUs, MiB on the first node."""
+
+    config: tuple[str, ...] = ()
+    nodes: int = 1
+    cpus: int = 1
+    first_node_mib: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A scenario folder's ``scenario.toml``, read and checked.
 
     ``knobs`` are shell variables handed to ``run.sh``; ``workload`` are mempress lines before expansion for a topology
-    (see :mod:`orchestrator.guest.workload`); ``folder`` holds ``run.sh``; ``timeout_s`` is wall time on a slow host.
+    (see :mod:`orchestrator.guest.workload`), run in the first of ``memcgs``; ``folder`` holds ``run.sh``; ``timeout_s``
+    is wall time on a slow host. ``enters`` are the kernel's functions that have to be entered, ``excepted`` the
+    invariants that do not apply, with the reason. ``selftests`` are programs of the kernel's own that are run.
     """
 
     name: str
@@ -76,8 +133,29 @@ class Scenario:
     memcgs: tuple[str, ...]
     memory_mib: int
     timeout_s: float
+    paths: tuple[str, ...] = ()
+    processes: tuple[Process, ...] = ()
+    enters: tuple[str, ...] = ()
+    requires: Requirements = Requirements()
+    excepted: Mapping[str, str] = field(default_factory=dict)
+    selftests: tuple[str, ...] = ()
+    tracing: tuple[str, ...] = ()
 
     def metric_named(self, name: str) -> Metric | None:
         """Return the metric that ``name`` (with or without ``@nodeN``) belongs to."""
         stem = name.partition("@")[0]
         return next((metric for metric in self.metrics if metric.name == stem), None)
+
+    def misfit(self, topology: Topology) -> str:
+        """Say why the scenario makes no sense on ``topology``; "" where it does."""
+        with_memory = [node.memory_mib for node in topology.nodes if node.memory_mib]
+        needs = self.requires
+        if self.memory_mib > topology.memory_mib:
+            return f"it needs {self.memory_mib} MiB, and there are {topology.memory_mib}"
+        if needs.first_node_mib > with_memory[0]:
+            return f"it needs {needs.first_node_mib} MiB on the first node, and there are {with_memory[0]}"
+        if needs.nodes > len(with_memory):
+            return f"it needs {needs.nodes} nodes with memory, and there are {len(with_memory)}"
+        if needs.cpus > topology.cpus:
+            return f"it needs {needs.cpus} CPUs, and there are {topology.cpus}"
+        return ""

@@ -59,7 +59,8 @@ class TrialResult:
     ``digest`` is the SHA-256 over everything that the guest recorded before its seal was broken, "" where there is
     none; two sealed trials of the same key have the same digest. ``metrics`` holds only what was there: a counter
     that the kernel does not have is not in it. ``guest_s`` is sealed time (or guest time of a live trial), ``wall_s``
-    the host's. ``cached`` says that the record was made by an earlier run.
+    the host's. ``calls`` says how often each function of the kernel that could be probed was entered, from set-up to end.
+    ``cached`` says that the record was made by an earlier run.
     """
 
     spec: TrialSpec
@@ -75,3 +76,4 @@ class TrialResult:
     console_tail: tuple[str, ...] = ()
     kernel_log: tuple[str, ...] = ()
     cached: bool = False
+    calls: Mapping[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from orchestrator.report.summary import (
     groups,
     trial_counts,
 )
+from orchestrator.report.sweep import SweepTable, sweep_tables
 
 HEAD = ("metric", "node", "base", "patched", "difference", "", "")
 _LEFT = frozenset({0, 6})
@@ -31,6 +32,7 @@ def render_text(record: RunRecord, *, everything: bool = False) -> str:
         [str(record.verdict.outcome), *record.verdict.sentences],
         _section("Findings", [finding_line(finding) for finding in record.verdict.findings]),
         *(_group_lines(group) for group in groups(record, everything=everything)),
+        *(_sweep_lines(table) for table in sweep_tables(record)),
         _section("Applied to " + record.trees.base.describe, applied_lines(record)),
         _section("Not covered", gaps(record, _GAPS)),
         [trial_counts(record)],
@@ -97,6 +99,10 @@ def _group_lines(group: Group) -> list[str]:
     if quiet := quiet_line(group):
         lines.append(f"  {quiet}")
     return lines
+
+
+def _sweep_lines(table: SweepTable) -> list[str]:
+    return [table.title, *_aligned([table.head, *table.rows])]
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:

@@ -18,8 +18,8 @@ from orchestrator.host import process
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.host.workspace import file_sha256
 
-SUITES = ("trixie-backports", "sid")
-"""Where ``linux-source-X.Y`` of a current kernel is looked for, in this order."""
+SUITES = ("trixie-backports", "sid", "trixie")
+"""Where ``linux-source-X.Y`` is looked for, in this order: current kernels, then the stable release's own."""
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 

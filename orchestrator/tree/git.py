@@ -32,6 +32,8 @@ _OPTIONS = (
     "-c", "maintenance.auto=false",
     "-c", "commit.gpgSign=false",
     "-c", "advice.detachedHead=false",
+    "-c", "log.showSignature=false",
+    "-c", "log.follow=false",
     # A tree of another user's is only read, and its configuration runs nothing in the commands used here.
     "-c", "safe.directory=*",
 )  # fmt: skip
@@ -54,19 +56,21 @@ class Git:
 
     def run(self, *args: str | Path, stdin: str | None = None) -> process.Finished:
         """Run ``git args`` and return what it said; the caller judges."""
-        return process.run(self._argv(*args), deadline=self._deadline(args), stdin=stdin, env=self._env())
+        return process.run(self.argv(*args), deadline=self._deadline(args), stdin=stdin, env=self.environment())
 
     def check(self, *args: str | Path, stdin: str | None = None) -> str:
         """Run ``git args`` which must succeed and return its output without the last line feed."""
-        argv = self._argv(*args)
-        return process.check(argv, deadline=self._deadline(args), stdin=stdin, env=self._env()).removesuffix("\n")
+        argv = self.argv(*args)
+        return process.check(argv, deadline=self._deadline(args), stdin=stdin, env=self.environment()).removesuffix(
+            "\n"
+        )
 
     def check_bytes(self, *args: str | Path) -> bytes:
         """Like :meth:`check`, with the output as the bytes it is: file contents need not be UTF-8."""
-        argv = self._argv(*args)
+        argv = self.argv(*args)
         with (
             tempfile.TemporaryFile() as out,
-            process.running(argv, stdout=out, stderr=subprocess.DEVNULL, env=self._env()) as child,
+            process.running(argv, stdout=out, stderr=subprocess.DEVNULL, env=self.environment()) as child,
         ):
             status = child.wait(self._deadline(args))
             if status != 0:
@@ -74,10 +78,12 @@ class Git:
             out.seek(0)
             return out.read()
 
-    def _argv(self, *args: str | Path) -> list[str]:
+    def argv(self, *args: str | Path) -> list[str]:
+        """Return the whole command of ``git args``, for who runs it himself."""
         return ["git", "-C", str(self.folder), *_OPTIONS, *(str(arg) for arg in args)]
 
-    def _env(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment that commands here run in."""
         return hermetic_environment(self.extra)
 
     def _deadline(self, args: tuple[str | Path, ...]) -> Deadline:
@@ -95,6 +101,11 @@ def hermetic_environment(extra: Mapping[str, str]) -> dict[str, str]:
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LITERAL_PATHSPECS": "1",
+        # What an object id names is that object, whatever refs/replace of the user's tree says.
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        # A partial clone would fetch what it lacks, and write that to the user's tree. The second is for git < 2.44.
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
         "LC_ALL": "C",
         "TZ": "UTC",
     }

@@ -38,7 +38,8 @@ class Core:
 class Place:
     """A place for a hunk under one reading: its core begins at ``core_at`` (from 0) of the file.
 
-    ``start`` and ``end`` bound the lines that were matched; ``missed`` are context lines that the file lacks there.
+    ``start`` and ``end`` bound the lines that were matched; ``missed`` are context lines that the file lacks there,
+    ``missed_at`` their numbers in the reading.
     """
 
     hunk: Hunk
@@ -49,6 +50,7 @@ class Place:
     end: int
     missed: tuple[str, ...]
     found: int
+    missed_at: tuple[int, ...] = ()
 
     @property
     def line(self) -> int:
@@ -134,12 +136,12 @@ def find_places(text: Text, hunk: Hunk, reading: Reading) -> list[Place]:
             missed=(),
             found=_telling([*above, *inside, *below]),
         )
-        for at in _occurrences(text, [*above, *inside, *below])
+        for at in occurrences(text, [*above, *inside, *below])
         if _may_end(text, at + len(above) + len(inside), below) and _may_begin(hunk, at, above)
     ]
     if whole:
         return whole
-    cores = _occurrences(text, inside) if inside else _insertions(text, above, below)
+    cores = occurrences(text, inside) if inside else _insertions(text, above, below)
     places = [_fuzzy(text, hunk, reading, core=core, at=at, parts=parts) for at in cores]
     return [place for place in places if place is not None]
 
@@ -156,7 +158,7 @@ def _parts(text: Text, reading: Reading, core: Core) -> _Parts:
     )
 
 
-def _occurrences(text: Text, wanted: Sequence[str]) -> list[int]:
+def occurrences(text: Text, wanted: Sequence[str]) -> list[int]:
     """Return where the folded lines ``wanted`` stand one after another, looking from the rarest of them."""
     if not wanted:
         return []
@@ -181,8 +183,8 @@ def _fuzzy(text: Text, hunk: Hunk, reading: Reading, *, core: Core, at: int, par
     first = max(0, at - len(above) - MOST_FUZZ)
     upper = _aligned(above, text.keys[first:at])
     lower = _aligned(below, text.keys[end : end + len(below) + MOST_FUZZ])
-    missed = [line for nr, line in enumerate(reading[: core.start]) if nr not in upper]
-    missed_below = [line for nr, line in enumerate(reading[core.stop :]) if nr not in lower]
+    missed = [nr for nr in range(core.start) if nr not in upper]
+    missed_below = [core.stop + nr for nr in range(len(below)) if nr not in lower]
     kept = [key for nr, key in enumerate(above) if nr in upper] + [key for nr, key in enumerate(below) if nr in lower]
     if not inside and not _anchored(
         (above, _touches(upper, len(above) - 1, at - first - 1), missed),
@@ -194,6 +196,9 @@ def _fuzzy(text: Text, hunk: Hunk, reading: Reading, *, core: Core, at: int, par
     # A line of the file's own may stand where one is missed; more of them, and the context is not what it was.
     if foreign > len(missed) or foreign_below > len(missed_below):
         return None
+    if any(reading[nr].mended for nr in [*missed, *missed_below]):
+        # What is context only because the file has such a line has to be in the file here.
+        return None
     if len(missed) + len(missed_below) > MOST_FUZZ or _telling([*kept, *inside]) < LEAST_TELLING:
         return None
     return Place(
@@ -203,7 +208,8 @@ def _fuzzy(text: Text, hunk: Hunk, reading: Reading, *, core: Core, at: int, par
         core_at=at,
         start=first + min(upper.values(), default=at - first),
         end=end + max(lower.values(), default=-1) + 1,
-        missed=tuple(line.text for line in [*missed, *missed_below]),
+        missed=tuple(reading[nr].text for nr in [*missed, *missed_below]),
+        missed_at=(*missed, *missed_below),
         found=_telling([*kept, *inside]),
     )
 
@@ -219,7 +225,7 @@ def _already(text: Text, reading: Reading) -> int | None:
     new = [text.key(line.text) for line in reading if line.kind is not Kind.REMOVED]
     if not any(line.kind is Kind.ADDED for line in reading):
         return None
-    return next((at + 1 for at in _occurrences(text, new)), None)
+    return next((at + 1 for at in occurrences(text, new)), None)
 
 
 _Side = tuple[Sequence[str], bool, Sequence[object]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from orchestrator.errors import InputError
@@ -28,11 +28,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a hunk without its mark; ``ends_file`` where the patch says that no line feed follows it."""
+    """One line of a hunk without its mark; ``ends_file`` where the patch says that no line feed follows it.
+
+    ``mended`` says that it is not as the page has it: put together of two, or what a cut line is in the file.
+    """
 
     kind: Kind
     text: str
     ends_file: bool = False
+    mended: bool = False
 
     @property
     def is_old(self) -> bool:
@@ -56,21 +60,26 @@ def strict_reading(hunk: Hunk) -> Reading:
     return _read(hunk.lines, flipped=frozenset())
 
 
-def possible_readings(hunk: Hunk, base: frozenset[str]) -> tuple[Reading, ...]:
+def possible_readings(
+    hunk: Hunk, base: frozenset[str], *, mended: frozenset[int] = frozenset(), whole: bool = False
+) -> tuple[Reading, ...]:
     """Return the readings of a lossy hunk that fit its counts and a file with the folded lines ``base``.
 
     Readings whose ambiguous lines the file does not have are left out as long as one is left; an empty result says
-    that a removed line is nowhere in the file. Raises :class:`InputError` when there are too many to try.
+    that a removed line is nowhere in the file. ``mended`` are the numbers of lines that were (:mod:`.mend`); ``whole``
+    says that every line belongs to the hunk. Raises :class:`InputError` when there are too many to try.
     """
     found: list[Reading] = []
-    for length in range(len(hunk.lines), 0, -1):
+    for length in range(len(hunk.lines), len(hunk.lines) - 1 if whole else 0, -1):
         flips = hunk.flips(length)
         if flips is not None:
-            found += _readings_of(hunk, length, flips, base=base)
+            found += _readings_of(hunk, length, flips, base=base, mended=mended)
     return tuple(dict.fromkeys(found))
 
 
-def _readings_of(hunk: Hunk, length: int, flips: tuple[int, int], *, base: frozenset[str]) -> Iterator[Reading]:
+def _readings_of(
+    hunk: Hunk, length: int, flips: tuple[int, int], *, base: frozenset[str], mended: frozenset[int]
+) -> Iterator[Reading]:
     """Yield the readings of the first ``length`` lines with ``flips`` plus and minus lines taken as context."""
     lines = hunk.lines[:length]
     plus = [at for at, line in enumerate(lines) if line.startswith("+") and fold(line) in base]
@@ -88,19 +97,20 @@ def _readings_of(hunk: Hunk, length: int, flips: tuple[int, int], *, base: froze
             raise InputError(
                 f"hunk {hunk.number} can be read in more than {MOST_READINGS} ways; too much of it is lost"
             )
-        yield _read(lines, flipped=frozenset({*from_plus, *from_minus, *forced}))
+        yield _read(lines, flipped=frozenset({*from_plus, *from_minus, *forced}), mended=mended)
 
 
-def _read(lines: tuple[str, ...], *, flipped: frozenset[int]) -> Reading:
+def _read(lines: tuple[str, ...], *, flipped: frozenset[int], mended: frozenset[int] = frozenset()) -> Reading:
     """Return the reading in which the lines numbered ``flipped`` are context in spite of their marks."""
     read: list[Line] = []
     for at, line in enumerate(lines):
         if line.startswith(NO_NEWLINE):
             if read:
-                read[-1] = Line(read[-1].kind, read[-1].text, ends_file=True)
+                read[-1] = replace(read[-1], ends_file=True)
         elif at in flipped or line[:1] not in {"+", "-", " "}:
-            read.append(Line(Kind.CONTEXT, line))
+            # A flipped line was taken for what it is only by the counts.
+            read.append(Line(Kind.CONTEXT, line, mended=at in mended or at in flipped))
         else:
             kind = {"+": Kind.ADDED, "-": Kind.REMOVED, " ": Kind.CONTEXT}[line[0]]
-            read.append(Line(kind, line[1:]))
+            read.append(Line(kind, line[1:], mended=at in mended))
     return tuple(read)

@@ -7,17 +7,20 @@ its white space comes back by itself. Added lines of a lossy patch get the inden
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from orchestrator.errors import InputError
-from orchestrator.model.diff import FileDiff
+from orchestrator.errors import Evidence
+from orchestrator.model.diff import FileDiff, Hunk
 from orchestrator.model.tree import HunkPlacement, Quality
 from orchestrator.tree.indent import Tracker, blanks, column_of
-from orchestrator.tree.place import Misfits, Place, Text, place_hunks
+from orchestrator.tree.mend import NARROWEST, Known, hides_a_piece, may_go_on, mended_versions
+from orchestrator.tree.place import Misfits, Place, Text, occurrences, place_hunks
 from orchestrator.tree.readings import Kind, Line, Reading, fold, possible_readings, strict_reading
-from orchestrator.tree.report import explain_misfit
+from orchestrator.tree.report import DoesNotApply, explain_misfit
+from orchestrator.tree.score import LEAST_HUNK, score_hunk
 
 C_SUFFIXES = (".c", ".h", ".S", ".lds", ".y", ".l")
 """Files whose indentation is only style. Elsewhere (make, Python) it has a meaning, and a guess could change it."""
@@ -27,44 +30,146 @@ SIMILAR = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """A file's new text, None where the patch removes the file, and where each hunk went."""
+    """A file's new text, None where the patch removes the file, and where each hunk went.
+
+    ``sizes`` are the hunks' numbers of lines, the weights of their scores.
+    """
 
     text: str | None
     placements: tuple[HunkPlacement, ...]
+    sizes: tuple[int, ...] = ()
 
 
 def recover_file(base: str | None, diff: FileDiff, *, lossy: bool, exact: bool = False) -> Recovered:
     """Return what ``diff`` makes of the text ``base`` (None: there is no such file).
 
     ``exact`` says that ``base`` is the very file the patch was made from, so the hunks' line numbers are right.
-    Raises :class:`InputError` naming the hunk when it fits nowhere or at several places, with those places.
+    Raises :class:`DoesNotApply` naming the hunk when it fits nowhere or at several places, with those places.
     """
     if base is None and diff.old_path is not None:
-        raise InputError(f"{diff.path}: the base has no such file")
+        raise DoesNotApply(f"{diff.path}: the base has no such file")
     if base is not None and diff.old_path is None:
-        raise InputError(f"{diff.path}: the patch adds this file, but the base has one")
+        raise DoesNotApply(f"{diff.path}: the patch adds this file, but the base has one")
     lines, ends_with_feed = _split(base or "")
-    text = Text(lines)
-    readings = [
-        (hunk, possible_readings(hunk, text.known) if lossy else (strict_reading(hunk),)) for hunk in diff.hunks
-    ]
+    known = Known(lines)
+    readings = [(hunk, _readings(hunk, known, lossy=lossy)) for hunk in diff.hunks]
     if base is None:
-        return _new_file(diff, [ways for _, ways in readings], lossy=lossy)
+        return _new_file(diff, [tuple(ways) for _, ways in readings], lossy=lossy)
     try:
-        places = place_hunks(text, readings, exact=exact)
+        places = place_hunks(Text(lines), [(hunk, tuple(ways)) for hunk, ways in readings], exact=exact)
     except Misfits as misfits:
         raise explain_misfit(misfits.why, lines, diff=diff, lossy=lossy) from misfits
+    for place, (hunk, ways) in zip(places, readings, strict=True):
+        if lossy:
+            _refuse_pieces(diff, place, hunk.lines[ways[place.reading] :], lines)
     _refuse_guessing(diff, places, lines, lossy=lossy)
     new = list(_Writer(lines, lossy=lossy, in_c=diff.path.endswith(C_SUFFIXES)).write(places))
-    if diff.new_path is None:
-        if new:
-            raise InputError(f"{diff.path}: the patch removes this file, but the base's has {len(new)} other lines")
-        return Recovered(text=None, placements=tuple(_placement(diff, place, lines) for place in places))
+    if diff.new_path is None and new:
+        raise DoesNotApply(f"{diff.path}: the patch removes this file, but the base's has {len(new)} other lines")
+    if lossy and diff.new_path is not None:
+        _refuse_open_ends(diff, lines, new)
     feed = _ends_with_feed(places, len(lines), before=ends_with_feed)
     return Recovered(
-        text="\n".join(new) + ("\n" if feed and new else ""),
-        placements=tuple(_placement(diff, place, lines) for place in places),
+        text=None if diff.new_path is None else "\n".join(new) + ("\n" if feed and new else ""),
+        placements=tuple(_placement(diff, place, lines, lossy=lossy) for place in places),
+        sizes=tuple(len(place.reading) for place in places),
     )
+
+
+def is_present(base: str | None, diff: FileDiff, *, lossy: bool) -> bool:
+    """Whether the text ``base`` is what ``diff`` would make of another one, white space aside."""
+    if base is None or diff.new_path is None:
+        return base is None and diff.new_path is None
+    lines, _ = _split(base)
+    known = Known(lines)
+    text = Text(lines)
+    for hunk in diff.hunks:
+        readings = possible_readings(hunk, known.whole) if lossy else (strict_reading(hunk),)
+        if not any(_stands(text, reading) for reading in readings):
+            return False
+    return bool(diff.hunks)
+
+
+def _stands(text: Text, reading: Reading) -> bool:
+    """Whether what a reading makes is there, once, and what it changes is not."""
+    old = [fold(line.text) for line in reading if line.is_old]
+    new = [fold(line.text) for line in reading if line.kind is not Kind.REMOVED]
+    return old != new and len(occurrences(text, new)) == 1 and not occurrences(text, old)
+
+
+def _readings(hunk: Hunk, known: Known, *, lossy: bool) -> dict[Reading, int]:
+    """Return all readings of a hunk, as it stands and as it was before its page wrapped, cut or filled it.
+
+    With each comes how many of the page's lines it takes.
+    """
+    if not lossy:
+        return {strict_reading(hunk): len(hunk.lines)}
+    found = {reading: len(reading) for reading in possible_readings(hunk, known.whole)}
+    for version in mended_versions(hunk, known):
+        for reading in possible_readings(version.hunk, known.whole, mended=version.at, whole=True):
+            found.setdefault(reading, version.ends[-1])
+    return found
+
+
+def _refuse_pieces(diff: FileDiff, place: Place, behind: Sequence[str], lines: Sequence[str]) -> None:
+    """Refuse where lines of the hunk may have been taken for something else; ``behind`` are those that it did not take.
+
+    That is an added line's rest for context, or somebody's words for added lines.
+    """
+    name = f"{diff.path}: hunk {place.hunk.number} ({place.hunk.header})"
+    hint = "get the patch again, as raw mail"
+    left_over = _left_over(place, behind, lines)
+    if left_over is not None and left_over.startswith(("+", "-")):
+        raise DoesNotApply(f"{name}: its counts leave out {left_over!r}; what stands between its lines?", hint=hint)
+    at = hides_a_piece(place.reading, place.missed_at)
+    if at is None and left_over is not None:
+        at = _wrapped_line(place.reading)
+    if at is not None:
+        text = place.reading[at].text.strip()
+        raise DoesNotApply(
+            f"{name}: the line behind the added line {text!r} may be its rest, wrapped by the page", hint=hint
+        )
+
+
+def _wrapped_line(reading: Reading) -> int | None:
+    """Return the number of an added line that may have been wrapped, None where none may."""
+    for nr, (line, behind) in enumerate(itertools.pairwise(reading)):
+        is_pair = line.kind is Kind.ADDED and behind.kind is Kind.CONTEXT
+        if is_pair and may_go_on(f"+{line.text}", behind.text):
+            return nr
+    return None
+
+
+def _left_over(place: Place, behind: Sequence[str], lines: Sequence[str]) -> str | None:
+    """Return a line behind the hunk that seems to be its own: with a mark, or the file's next line; None where none does.
+
+    Right behind it every such line counts; further off those with a mark, where the hunk holds what the file does not have.
+    """
+    marked = [line for line in behind if line.startswith(("+", "-")) and line.rstrip() not in {"--", "---"}]
+    if marked and (place.missed or behind[0] == marked[0]):
+        return marked[0]
+    is_next = bool(behind and behind[0].strip() and place.end < len(lines))
+    return behind[0] if is_next and fold(behind[0]) == fold(lines[place.end]) else None
+
+
+def _refuse_open_ends(diff: FileDiff, old: Sequence[str], new: Sequence[str]) -> None:
+    """Refuse where the longest line of the page is an added one, and with it brackets stay open: it was cut."""
+    lengths = [(len(line), line.startswith("+")) for hunk in diff.hunks for line in hunk.lines]
+    widest = max((length for length, _ in lengths), default=0)
+    if widest < NARROWEST or not any(length == widest and is_added for length, is_added in lengths):
+        return
+    if diff.path.endswith(C_SUFFIXES) and _open_at_end(old) != _open_at_end(new):
+        raise DoesNotApply(
+            f"{diff.path}: with this patch brackets stay open, and the page may have cut its longest line",
+            hint="get the patch again, as raw mail",
+        )
+
+
+def _open_at_end(lines: Sequence[str]) -> tuple[int, bool]:
+    tracker = Tracker()
+    for line in lines:
+        tracker.feed(line)
+    return len(tracker.levels), tracker.comment is not None
 
 
 def _split(text: str) -> tuple[list[str], bool]:
@@ -88,7 +193,7 @@ def _new_file(diff: FileDiff, readings: Sequence[Sequence[Reading]], *, lossy: b
     added: list[Line] = []
     for hunk, ways in zip(diff.hunks, readings, strict=True):
         if len(ways) != 1 or any(line.is_old for line in ways[0]):
-            raise InputError(f"{diff.path}: hunk {hunk.number} of a new file has lines that are not added")
+            raise DoesNotApply(f"{diff.path}: hunk {hunk.number} of a new file has lines that are not added")
         added += ways[0]
     if lossy and added and not diff.path.endswith(C_SUFFIXES):
         raise _meaningful(diff)
@@ -97,6 +202,8 @@ def _new_file(diff: FileDiff, readings: Sequence[Sequence[Reading]], *, lossy: b
     for line in added:
         lines.append(_indented(line.text, tracker.predict(line.text.strip())) if lossy else line.text)
         tracker.feed(lines[-1])
+    if lossy:
+        _refuse_open_ends(diff, [], lines)
     feed = not (added and added[-1].ends_file)
     return Recovered(text="\n".join(lines) + ("\n" if feed and lines else ""), placements=())
 
@@ -112,8 +219,8 @@ def _refuse_guessing(diff: FileDiff, places: Sequence[Place], lines: Sequence[st
             raise _meaningful(diff)
 
 
-def _meaningful(diff: FileDiff) -> InputError:
-    return InputError(
+def _meaningful(diff: FileDiff) -> DoesNotApply:
+    return DoesNotApply(
         f"{diff.path}: the indentation of the added lines is lost, and in such a file it has a meaning",
         hint="get the raw mail; an archived page keeps too little of this patch",
     )
@@ -233,9 +340,10 @@ def _pairs(removed: Sequence[Line], added: Sequence[Line]) -> dict[int, int]:
     return pairs
 
 
-def _placement(diff: FileDiff, place: Place, lines: Sequence[str]) -> HunkPlacement:
-    """Return the record of where a hunk went and how well it fitted."""
-    return HunkPlacement(
+def _placement(diff: FileDiff, place: Place, lines: Sequence[str], *, lossy: bool) -> HunkPlacement:
+    """Return the record of where a hunk went and how well it fitted; refuse one that hardly did."""
+    score = score_hunk(place, lines, lossy=lossy)
+    placement = HunkPlacement(
         path=diff.path,
         hunk=place.hunk.number,
         line=max(place.line, 1),
@@ -243,7 +351,24 @@ def _placement(diff: FileDiff, place: Place, lines: Sequence[str]) -> HunkPlacem
         quality=_quality(place, lines),
         fuzz=len(place.missed),
         missed=place.missed,
+        recovered=sum(line.mended for line in place.reading),
+        score=score,
     )
+    if score < LEAST_HUNK:
+        raise DoesNotApply(
+            f"{diff.path}: hunk {place.hunk.number} ({place.hunk.header}) fits line {placement.line} with a score of "
+            f"{score:.2f} only; from {LEAST_HUNK:.2f} on it would be believed",
+            hint="get the patch again, as raw mail, or choose the base that it was made for with --base",
+            evidence=Evidence(last_lines=("the best try:", *_tried(place))),
+        )
+    return placement
+
+
+def _tried(place: Place) -> Iterator[str]:
+    """Yield a hunk as it was read, with a question mark at what the file does not have."""
+    marks = {Kind.CONTEXT: " ", Kind.ADDED: "+", Kind.REMOVED: "-"}
+    for at, line in enumerate(place.reading):
+        yield f"{'?' if at in place.missed_at else marks[line.kind]}{line.text}"
 
 
 def _quality(place: Place, lines: Sequence[str]) -> Quality:

@@ -39,6 +39,8 @@ class Entry:
     blob: str
 
 
+FILES = ("100644", "100755")
+
 Change = tuple[str, Entry | None]
 """A path and what stands there afterwards; None where the file is gone."""
 
@@ -93,6 +95,21 @@ class Scratch:
         file = self.work / path
         return file.read_bytes().decode("utf-8", "surrogateescape") if file.is_file() else None
 
+    def holds_already(self, mail: Path) -> bool:
+        """Whether the staged files are what the patch in ``mail`` makes: it can be taken back, every line of it."""
+        return self.git.run("apply", "--check", "--reverse", mail).ok
+
+    def require_safe(self, changes: Sequence[Change]) -> None:
+        """Raise :class:`InputError` unless what ``changes`` puts there are files, and links that stay in the tree."""
+        for path, entry in changes:
+            if entry is None or entry.mode in FILES:
+                continue
+            if entry.mode == SUBMODULE:
+                raise InputError(f"{path}: a submodule change is not supported")
+            if entry.mode != SYMLINK:
+                raise InputError(f"{path}: the mode {entry.mode} is none of a file or a symbolic link")
+            _require_inside(path, self.git.check_bytes("cat-file", "blob", entry.blob))
+
     def store(self, text: str) -> str:
         """Write ``text`` as a blob and return its id."""
         file = self.folder / "blob"
@@ -145,6 +162,21 @@ def _require_plain(path: str, found: Mapping[str, Entry]) -> None:
         if mode is not None and (mode == FOLDER) != (depth < len(parts)):
             kind = "a folder" if mode == FOLDER else "a file"
             raise InputError(f"{path}: {prefix} is {kind} in the base")
+
+
+def _require_inside(path: str, target: bytes) -> None:
+    """Raise :class:`InputError` unless the link ``path`` to ``target`` stays in the tree, whatever else is a link there.
+
+    ``..`` is believed only at the start: behind a name that is a link itself it would lead from where that one leads.
+    """
+    text = target.decode("utf-8", "surrogateescape")
+    words = text.split("/")
+    ups = next((at for at, word in enumerate(words) if word not in {"..", "."}), len(words))
+    leaves = ".." in words[ups:] or words[:ups].count("..") > path.count("/")
+    if not text or text.startswith("/") or leaves or any(ord(char) < 32 for char in text):
+        raise InputError(f"unsafe symbolic link {path!r} to {text!r}: it leads out of the tree, or may")
+    if any(word.lower() == ".git" for word in words):
+        raise InputError(f"unsafe symbolic link {path!r} to {text!r}: it leads into .git")
 
 
 def _index_info(changes: Sequence[Change]) -> str:

@@ -65,9 +65,7 @@ def resolve_in_source(source: Source, rev: str, cancellation: Cancellation) -> s
 
     Names (branches, tags, ``HEAD~3``) of a user's tree are looked up in that tree: ours has its objects only.
     """
-    folder = Path(source.spec)
-    places = [folder, source.repo] if not NAMED.fullmatch(source.spec) and folder.is_dir() else [source.repo]
-    for place in places:
+    for place in dict.fromkeys([source.refs_folder, source.repo]):
         found = Git(place, cancellation).run(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
         )
@@ -172,8 +170,40 @@ def _open_folder(folder: Path, *, cache: Path, cancellation: Cancellation) -> So
         spec=str(folder),
         repo=repo,
         head=commit,
-        provenance=f"the git tree {folder} at {commit[:12]}; its objects are read, nothing is written to it",
+        provenance=(
+            f"the git tree {folder} at {commit[:12]}; its objects are read, nothing is written to it, "
+            "and what is not committed there is not used"
+        ),
+        tree=folder,
+        lacks=_lacks(theirs, Path(shallow)),
     )
+
+
+def _lacks(git: Git, shallow: Path) -> str:
+    """Return what a clone leaves out, "" for a whole one."""
+    lacks = []
+    if shallow.exists():
+        said = git.run("log", "-1", "--format=%cs", "--no-walk", *shallow.read_text().split()[:1]).stdout.strip()
+        lacks.append(f"a shallow clone: what came before {said or 'its first commits'} is not there")
+    said = git.run("config", "--local", "--get-regexp", r"^remote\..*\.partialclonefilter$").stdout.strip()
+    if said or git.run("config", "--local", "--get", "extensions.partialclone").ok:
+        kind = said.rpartition(" ")[2] or "some objects left out"
+        lacks.append(f"a partial clone ({kind}): objects that it left out are not there")
+    return "; ".join(lacks)
+
+
+def require_whole(source: Source, commit: str, cancellation: Cancellation) -> None:
+    """Raise :class:`UserError` when a partial clone lacks files of ``commit``: nothing is fetched behind one's back."""
+    if "partial" not in source.lacks:
+        return
+    git = Git(source.repo, cancellation)
+    said = git.check("rev-list", "--objects", "--missing=print", "--no-walk", "--end-of-options", commit)
+    missing = sum(line.startswith("?") for line in said.splitlines())
+    if missing:
+        raise UserError(
+            f"{source.spec} is {source.lacks}: {missing} objects of {commit[:12]} are missing",
+            hint=f"get them with: git -C {source.spec} worktree add --detach ../whole-{commit[:12]} {commit}",
+        )
 
 
 def _borrowing_repository(cache: Path, objects: Path, shallow: Path, *, cancellation: Cancellation) -> Path:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.model.samples import LARGEST
 from orchestrator.model.scenario import Scenario
-from orchestrator.model.topology import Topology
+from orchestrator.model.topology import Node, Topology
 from orchestrator.model.trial import Check, Status
 from orchestrator.trial.records import GuestNode
 
 RESERVED_KIB = 48 << 10
-"""What a node's kernel, memory map and initramfs may take away from the memory that QEMU gave it."""
+"""What a node's share of the kernel's tables may take away from the memory that QEMU gave it."""
+
+FIRST_RESERVED_KIB = 64 << 10
+"""What the kernel's image (that of a debug flavour is large), loaded into node 0, may take away there beside that."""
+
+RESERVED_SHARE = 6
+"""One part in so many may go as well: the memory map takes 1/64, KASAN's shadow 1/8, page_owner some of it."""
 
 UNSETTLED = "did not settle"
 """What ``settle`` in ``guest_scripts/lib.sh`` says when it gives up."""
 
-VERIFYING = ("verify", "final_verify", "fork")
+VERIFYING = ("verify", "final_verify", "fork", "reap")
 """The steps of mempress that compare pages with what they must hold."""
+
+WORKLOAD = "workload"
+"""The check of the trial script's exit status."""
 
 EXIT_MEANINGS: Mapping[int, tuple[Status, str]] = {
     0: (Status.PASS, ""),
     1: (Status.PASS, ""),  # wrong data: the check "integrity" says so
-    10: (Status.FAIL, "the set-up failed in the guest"),
+    10: (Status.FAIL, "the set-up, a hook or the end of the scenario failed in the guest"),
     11: (Status.FAIL, "the workload did not get to its end"),
     12: (Status.FAIL, "the workload hung: it did not get to its end in guest time"),
     13: (Status.ERROR, "a measuring tool failed in the guest"),
+    14: (Status.SKIP, "the kernel lacks what the scenario is about"),
 }
 """Exit statuses of ``guest_scripts/trial``."""
 
@@ -36,25 +46,69 @@ def check_topology(topology: Topology, seen: Sequence[GuestNode]) -> Check:
     if len(seen) != len(topology.nodes):
         differences.append(f"{len(seen)} nodes instead of {len(topology.nodes)}")
     by_number = {node.number: node for node in seen}
-    for number, wanted in enumerate(topology.nodes):
+    for number in range(len(topology.nodes)):
         node = by_number.get(number)
-        if node is None:
-            differences.append(f"there is no node {number}")
-            continue
-        low, high = (wanted.memory_mib << 10) - RESERVED_KIB, wanted.memory_mib << 10
-        if not low <= node.memory_kib <= high:
-            differences.append(f"node {number} has {node.memory_kib} KiB instead of about {high}")
-        if node.cpus != topology.cpus_of(number):
-            differences.append(f"node {number} has the CPUs {node.cpus} instead of {topology.cpus_of(number)}")
-        if node.distances != topology.distances[number]:
-            differences.append(
-                f"node {number} has the distances {node.distances} instead of {topology.distances[number]}"
-            )
+        differences += (
+            [f"there is no node {number}"]
+            if node is None
+            else [f"node {number} {difference}" for difference in _differences(topology, node)]
+        )
     return Check(
         name="topology",
         status=Status.ERROR if differences else Status.PASS,
         message="; ".join(differences) or f"{len(seen)} nodes as asked for",
     )
+
+
+def _differences(topology: Topology, node: GuestNode) -> Iterator[str]:
+    """Yield how one node is not as it was asked for, each as the rest of a sentence about it."""
+    wanted = topology.nodes[node.number]
+    high = wanted.memory_mib << 10
+    if not high - reserved_kib(node.number, high) <= node.memory_kib <= high:
+        yield f"has {node.memory_kib} KiB instead of about {high}"
+    if node.cpus != topology.cpus_of(node.number):
+        yield f"has the CPUs {node.cpus} instead of {topology.cpus_of(node.number)}"
+    if node.distances != topology.distances[node.number]:
+        yield f"has the distances {node.distances} instead of {topology.distances[node.number]}"
+    for what, state, there in (("CPUs", node.has_cpu, wanted.cpus), ("memory", node.has_memory, wanted.memory_mib)):
+        if state is not None and state != bool(there):
+            yield f"counts as one {'with' if state else 'without'} {what}"
+    yield from _access_differences(wanted, node)
+
+
+def _access_differences(wanted: Node, node: GuestNode) -> Iterator[str]:
+    """Yield differences in the access classes 0 and 1: both of them are from the nearest initiator, which has CPUs.
+
+    The kernel takes the initiator that the table names for a node (drivers/acpi/numa/hmat.c,
+    hmat_update_target_attrs).
+    """
+    if not wanted.accesses:
+        if node.accesses:
+            yield "has access classes, and the machine has no HMAT"
+        return
+    nearest = wanted.accesses[0]
+    expected = (
+        nearest.read_latency_ns,
+        nearest.write_latency_ns,
+        nearest.read_bandwidth_mib_s,
+        nearest.write_bandwidth_mib_s,
+    )
+    by_class = {access.number: access for access in node.accesses}
+    for number in (0, 1):
+        access = by_class.get(number)
+        if access is None:
+            yield f"has no access class {number}"
+            continue
+        if access.initiators != (nearest.initiator,):
+            yield f"is reached (class {number}) from the nodes {access.initiators} instead of {(nearest.initiator,)}"
+        if access.performance != expected:
+            yield f"is reached (class {number}) with {access.performance} ns and MiB/s instead of {expected}"
+
+
+def reserved_kib(number: int, memory_kib: int) -> int:
+    """Return what the kernel may keep of node ``number``'s memory before it counts it."""
+    fixed = RESERVED_KIB + (FIRST_RESERVED_KIB if number == 0 else 0)
+    return min(memory_kib - 1 if memory_kib else 0, fixed + memory_kib // RESERVED_SHARE)
 
 
 def check_exit(status: int | None, log: Sequence[str]) -> Check:
@@ -66,7 +120,7 @@ def check_exit(status: int | None, log: Sequence[str]) -> Check:
     )
     last = next((line for line in reversed(log) if line.strip()), "")
     message = f"{meaning}: {last}" if meaning else "the workload came to its end"
-    return Check(name="workload", status=outcome, message=message)
+    return Check(name=WORKLOAD, status=outcome, message=message)
 
 
 def check_settled(log: Sequence[str]) -> Check:
@@ -94,11 +148,33 @@ def check_integrity(lines: Sequence[Mapping[str, object]]) -> Check:
             status=Status.FAIL,
             message=f"{max(wrong, len(bad))} of {verified} pages read back had wrong content; the first: "
             f"{first.get('region')} page {first.get('page')} at {first.get('address')}, offset {first.get('offset')}: "
-            f"expected {first.get('expected')}, found {first.get('found')}",
+            f"expected {first.get('expected')}, found {first.get('found')}{_likeness(first)}",
+            detail=tuple(_wrong_page(page) for page in bad),
         )
     if not verified:
         return Check(name="integrity", status=Status.ERROR, message="no page was verified")
     return Check(name="integrity", status=Status.PASS, message=f"{verified} pages read back, all right")
+
+
+def _likeness(page: Mapping[str, object]) -> str:
+    """Say what a wrong page looks like: what it was before, another page, nothing; "" where nobody knows."""
+    if page.get("zero"):
+        return " (all zero)"
+    if "stale" in page:
+        return f" (what it held {page['stale']} writes ago)"
+    if "page_of" in page:
+        return f" (the content of page {page['page_of']})"
+    return ""
+
+
+def _wrong_page(page: Mapping[str, object]) -> str:
+    """Return a line on a wrong page: where it is, what it looks like, and what the workload had done with it."""
+    history = page.get("history")
+    steps = ", ".join(str(step) for step in history) if isinstance(history, list) else "unknown"
+    return (
+        f"{page.get('region')} page {page.get('page')} at {page.get('address')}, offset {page.get('offset')}: "
+        f"{page.get('wrong_bytes')} wrong bytes{_likeness(page)}; its steps: {steps}"
+    )
 
 
 def _count(value: object) -> int:
@@ -125,13 +201,38 @@ def check_musts(scenario: Scenario, metrics: Mapping[str, float]) -> tuple[Check
     return tuple(checks)
 
 
-def overall(checks: Sequence[Check]) -> tuple[Status, str]:
-    """Return a trial's status and the message of the check that decides it: FAIL before ERROR before PASS.
+def last_counts(counts: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+    """Return how often each function had been entered at the last sample; {} where nothing was counted."""
+    return next(reversed([*counts.values()]), {})
 
-    What is proven stands, whatever else went wrong.
+
+def check_entered(scenario: Scenario, counts: Mapping[str, Mapping[str, int]]) -> tuple[Check, ...]:
+    """Look whether the functions that the scenario is about were entered, by what the count probes say.
+
+    One that this kernel does not have, or has inlined, cannot be probed: that is no data, and no failure.
+    """
+    last = last_counts(counts)
+    checks = []
+    for function in scenario.enters:
+        calls = last.get(function)
+        if calls is None:
+            status, message = Status.SKIP, f"no data: {function}() cannot be probed in this kernel"
+        elif calls:
+            status, message = Status.PASS, f"{function}() was entered {calls} times"
+        else:
+            status, message = Status.ERROR, f"did not reach {function}()"
+        checks.append(Check(name=f"must enter {function}", status=status, message=message))
+    return tuple(checks)
+
+
+def overall(checks: Sequence[Check]) -> tuple[Status, str]:
+    """Return a trial's status and the message of the check that decides it: FAIL before ERROR before SKIP and PASS.
+
+    What is proven stands, whatever else went wrong. A check without data does not make the trial one.
     """
     for status in (Status.FAIL, Status.ERROR):
         bad = [check for check in checks if check.status is status]
         if bad:
             return status, "; ".join(check.message for check in bad)
-    return Status.PASS, ""
+    lacking = [check for check in checks if check.name == WORKLOAD and check.status is Status.SKIP]
+    return (Status.SKIP, lacking[0].message) if lacking else (Status.PASS, "")

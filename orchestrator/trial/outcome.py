@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import InfraError, OrchestratorError, TimedOut
-from orchestrator.model.samples import Probes, counter_of
+from orchestrator.model.samples import Measured, Probes, Sample, counter_of
+from orchestrator.model.scenario import BEFORE, PRESSED, Scenario
 from orchestrator.model.trial import Check, Status, TrialResult
 from orchestrator.trial import checks as checking
 from orchestrator.trial import records
-from orchestrator.trial.metrics import measured_metrics
-from orchestrator.trial.request import EXIT_STATUS, MEMPRESS, PROBES, SAMPLES, TOPOLOGY, TRIAL_LOG, TrialRequest
+from orchestrator.trial.metrics import Evidence, measured_metrics
+from orchestrator.trial.request import (
+    COUNTS,
+    EXIT_STATUS,
+    MEMPRESS,
+    PROBES,
+    SAMPLES,
+    TOPOLOGY,
+    TRIAL_LOG,
+    TrialRequest,
+)
+from orchestrator.trial.selftest_checks import check_selftests
 
-BEFORE = "before"
-PRESSED = "pressed"
+LARGEST_FOLIO = 512
+"""Pages of a PMD-sized huge page on x86_64 (HPAGE_PMD_NR)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +39,34 @@ class Recorded:
     wall_s: float
 
 
-def result_of(request: TrialRequest, recorded: Recorded) -> TrialResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A trial's result, and what it was measured from; ``measured`` is None where the trial did not get that far."""
+
+    result: TrialResult
+    measured: Measured | None = None
+
+
+def result_of(request: TrialRequest, recorded: Recorded) -> Finished:
     """Judge one trial by itself; comparing it with others is the judge's business."""
     files = recorded.files
+    measured: Measured | None = None
+    metrics: Mapping[str, float] = {}
+    guest_s = 0.0
     try:
-        checks, metrics, guest_s = _read(request, files)
+        checks = _of_the_machine(request, files)
+        samples = records.parse_samples(files.get(SAMPLES, b""))
+        guest_s = samples[-1].at_s if samples else 0.0
+        if all(records.sample_labelled(samples, label) for label in (BEFORE, PRESSED)) and PROBES in files:
+            measured = _measured(request, samples, files)
+            more, metrics = _of_the_workload(request, measured, files)
+            checks += more
+        # Otherwise the script ended early; its exit status has said why.
+        checks += _of_the_selftests(request, files, came_through=measured is not None)
     except InfraError as error:
-        checks, metrics, guest_s = [Check(name="record", status=Status.ERROR, message=error.message)], {}, 0.0
+        checks, metrics, measured = [Check(name="record", status=Status.ERROR, message=error.message)], {}, None
     status, message = checking.overall(checks)
-    return TrialResult(
+    result = TrialResult(
         spec=request.spec,
         key=request.key,
         status=status,
@@ -46,7 +77,9 @@ def result_of(request: TrialRequest, recorded: Recorded) -> TrialResult:
         wall_s=recorded.wall_s,
         guest_s=guest_s,
         console_tail=tuple(recorded.console.splitlines()[-40:]),
+        calls=checking.last_counts(measured.counts) if measured else {},
     )
+    return Finished(result=result, measured=measured)
 
 
 def lost_result(request: TrialRequest, error: OrchestratorError, recorded: Recorded) -> TrialResult:
@@ -79,28 +112,68 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _read(request: TrialRequest, files: Mapping[str, bytes]) -> tuple[list[Check], dict[str, float], float]:
-    """Return the checks, the metrics and the guest time of the last sample."""
-    log = files.get(TRIAL_LOG, b"").decode("utf-8", "replace").splitlines()
-    exit_status = counter_of(_text(files, EXIT_STATUS))
-    checks = [
+def _of_the_machine(request: TrialRequest, files: Mapping[str, bytes]) -> list[Check]:
+    """Check what can be checked of every trial, however it ended."""
+    log = _text(files, TRIAL_LOG).splitlines()
+    return [
         checking.check_topology(request.topology, records.parse_topology(_text(files, TOPOLOGY))),
-        checking.check_exit(exit_status, log),
+        checking.check_exit(counter_of(_text(files, EXIT_STATUS)), log),
         checking.check_settled(log),
     ]
-    samples = records.parse_samples(files.get(SAMPLES, b""))
-    guest_s = samples[-1].at_s if samples else 0.0
-    before, pressed = (records.sample_labelled(samples, label) for label in (BEFORE, PRESSED))
-    if before is None or pressed is None or PROBES not in files:
-        # The script ended early; its exit status has said why.
-        return checks, {}, guest_s
+
+
+def _measured(request: TrialRequest, samples: tuple[Sample, ...], files: Mapping[str, bytes]) -> Measured:
+    scenario = request.scenario
+    return Measured(
+        samples=samples,
+        memcgs=scenario.memcgs,
+        counts=records.parse_counts(files.get(COUNTS, b"")),
+        largest_folio_pages=LARGEST_FOLIO if _asks_for_large_folios(scenario) else 1,
+        # Each of the workload's threads, a kswapd a node, and the shells of the trial script and its hooks.
+        writers=_threads(scenario) + len(request.topology.nodes) + 2,
+    )
+
+
+def _asks_for_large_folios(scenario: Scenario) -> bool:
+    """Whether a scenario has huge pages on; the guest has them only where it is asked."""
+    lines = [line for process in scenario.processes for line in process.workload] + [*scenario.workload]
+    return any("thp=always" in line for line in lines) or any(name.startswith("THP") for name, _ in scenario.knobs)
+
+
+def _threads(scenario: Scenario) -> int:
+    """Return how many threads the workloads have at most."""
+
+    def of(workload: Sequence[str]) -> int:
+        threads = [int(number) for line in workload for number in re.findall(r"\bthreads=(\d+)", line)]
+        return max([1, *threads]) + sum(line.rstrip().endswith(" background") for line in workload)
+
+    return of(scenario.workload) + sum(of(process.workload) * process.copies for process in scenario.processes)
+
+
+def _of_the_workload(
+    request: TrialRequest, measured: Measured, files: Mapping[str, bytes]
+) -> tuple[list[Check], Mapping[str, float]]:
+    """Check what came of the pressure; return the checks and the metrics."""
+    scenario = request.scenario
     probes = records.parse_probes(files[PROBES])
+    lines = {
+        name: records.json_lines(files[name], what=f"the record {name}")
+        for name in sorted(files)
+        if name == MEMPRESS or name.startswith(f"{MEMPRESS}.")
+    }
+    workload = [line for process in lines.values() for line in process]
     nodes = len(request.topology.nodes)
-    metrics = measured_metrics(request.scenario, before=before, pressed=pressed, probes=probes, nodes=nodes)
-    checks.append(checking.check_integrity(records.json_lines(files.get(MEMPRESS, b""), what="mempress's record")))
-    checks.append(_check_probes(probes))
-    checks += checking.check_musts(request.scenario, metrics)
-    return checks, metrics, guest_s
+    evidence = Evidence(measured=measured, probes=probes, workload=workload, nodes=nodes)
+    metrics = measured_metrics(scenario, evidence)
+    checks = [checking.check_integrity(workload), _check_probes(probes)]
+    checks += checking.check_musts(scenario, metrics)
+    checks += checking.check_entered(scenario, measured.counts)
+    return checks, metrics
+
+
+def _of_the_selftests(request: TrialRequest, files: Mapping[str, bytes], *, came_through: bool) -> list[Check]:
+    """Check what the kernel's own tests said; of a trial that ended early, only those that had been begun."""
+    return check_selftests(request.scenario.selftests if came_through else (), files)
 
 
 def _check_probes(probes: Probes) -> Check:

@@ -12,9 +12,8 @@ from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.argv import MachineConfig
 from orchestrator.machine.machine import Machine, running_machine
-from orchestrator.model.trial import TrialResult
 from orchestrator.trial.live import drive_live
-from orchestrator.trial.outcome import Recorded, lost_result, result_of
+from orchestrator.trial.outcome import Finished, Recorded, lost_result, result_of
 from orchestrator.trial.request import RESULTS, TrialRequest
 
 SEALED_END = "sealed-end"
@@ -24,7 +23,7 @@ READY_S = 120.0
 COLLECT_S = 120.0
 
 
-def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> TrialResult:
+def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> Finished:
     """Run one trial and return what it gave; its records are in ``request.folder``.
 
     A machine that was lost gives a result with status ERROR (so that its console is kept); only ``Cancelled`` and
@@ -39,7 +38,7 @@ def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> TrialResu
         targets = {name: _inside(request.folder / "guest", name) for name in files}
     except (LostMachine, TimedOut) as error:
         recorded = Recorded(files={}, console=_console(console), wall_s=time.monotonic() - started)
-        return lost_result(request, error, recorded)
+        return Finished(result=lost_result(request, error, recorded))
     for name, data in files.items():
         workspace.publish_bytes(targets[name], data)
     recorded = Recorded(files=files, console=_console(console), wall_s=time.monotonic() - started)

@@ -49,7 +49,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, base_kernel_image: Path, ke
     scripts = guest_scripts_folder()
     topology = topologies()[LIVE.topology]
     image = build_guest_image(scripts, cache=folder / "cache", cancellation=Cancellation())
-    probes = scripts / "src" / "probes" / "zswap.spec"
+    probes = (scripts / "src" / "probes" / "zswap.spec").read_bytes()
     payload = trial_payload(LIVE, scenarios()[LIVE.scenario], topology, probes=probes)
     files = SshFiles(authorized_keys=keys.authorized_keys, host_key=keys.host_key_file, entropy=keys.entropy)
     (folder / "initrd").write_bytes(image.data + payload + keys_payload(files))

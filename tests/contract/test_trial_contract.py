@@ -40,7 +40,7 @@ def on_a_fake(tmp_path: Path, mode: str, *, port: int = 40022, timeout_s: float 
 
 def collected(tmp_path: Path, guest: DropbearGuest) -> TrialResult:
     wanted = dataclasses.replace(on_a_fake(tmp_path, "ready", port=guest.port), keys=guest.keys)
-    return run_trial(wanted, cancellation=Cancellation())
+    return run_trial(wanted, cancellation=Cancellation()).result
 
 
 def test_trial_when_the_guest_recorded_all_of_it_then_passes_with_its_metrics(
@@ -84,7 +84,7 @@ def test_trial_when_the_guest_sends_a_name_that_leads_out_then_its_machine_is_lo
 @pytest.mark.parametrize(("mode", "kind"), [("dies", "LostMachine"), ("reboots", "GuestEnded"), ("silent", "timeout")])
 def test_trial_when_its_machine_is_lost_then_the_result_says_how(mode: str, kind: str, tmp_path: Path) -> None:
     timeout_s = 0.5 if mode == "silent" else 60.0
-    result = run_trial(on_a_fake(tmp_path, mode, timeout_s=timeout_s), cancellation=Cancellation())
+    result = run_trial(on_a_fake(tmp_path, mode, timeout_s=timeout_s), cancellation=Cancellation()).result
     assert (result.status, check_of(result, "machine").fingerprint) == (Status.ERROR, kind)
 
 
@@ -105,5 +105,5 @@ def test_trial_when_qemu_is_not_there_then_that_is_raised_and_no_result(tmp_path
 def test_trial_when_run_again_then_the_old_console_is_gone(tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     (tmp_path / "trial" / "console.log").write_text("[    0.100000] orchestrator: sealed-end\n")
-    result = run_trial(on_a_fake(tmp_path, "silent", timeout_s=0.3), cancellation=Cancellation())
+    result = run_trial(on_a_fake(tmp_path, "silent", timeout_s=0.3), cancellation=Cancellation()).result
     assert result.console_tail == ()

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import catalog
+from orchestrator.config import catalog, lists, topologies
+from orchestrator.config.lists import mailing_lists
 from orchestrator.config.locations import kconfigs_folder
 from orchestrator.config.scenarios import scenarios
+from orchestrator.config.waivers import read_waivers
 from orchestrator.errors import UserError
 
 CATALOG = catalog.CATALOG
@@ -20,6 +22,8 @@ READERS: dict[str, Callable[[], object]] = {
     "topologies.toml": catalog.topologies,
     "profiles.toml": catalog.profiles,
     "kernels.toml": catalog.architecture,
+    "waivers.toml": read_waivers,
+    "lists.toml": mailing_lists,
 }
 
 PROFILE_NAMES = list(catalog.profiles())
@@ -29,6 +33,7 @@ def forget() -> None:
     catalog.topologies.cache_clear()
     catalog.profiles.cache_clear()
     catalog._kernels.cache_clear()
+    lists._catalog.cache_clear()
 
 
 @pytest.fixture
@@ -37,6 +42,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in FILES:
         (tmp_path / name).write_bytes((CATALOG / name).read_bytes())
     monkeypatch.setattr(catalog, "CATALOG", tmp_path)
+    monkeypatch.setattr(topologies, "CATALOG", tmp_path)
+    monkeypatch.setattr(lists, "CATALOG", tmp_path)
     forget()
     yield tmp_path
     forget()
@@ -58,12 +65,6 @@ def test_topologies_when_shipped_then_all_of_the_file_are_there() -> None:
     assert list(catalog.topologies()) == list(tomllib.loads((CATALOG / "topologies.toml").read_text()))
 
 
-@pytest.mark.parametrize("name", list(catalog.topologies()))
-def test_topology_when_shipped_then_distances_are_the_same_in_both_directions(name: str) -> None:
-    distances = catalog.topologies()[name].distances
-    assert distances == tuple(zip(*distances, strict=True))
-
-
 @pytest.mark.parametrize("name", PROFILE_NAMES)
 def test_profile_when_shipped_then_names_only_scenarios_that_exist(name: str) -> None:
     assert set(catalog.profiles()[name].scenarios) <= scenarios().keys()
@@ -81,58 +82,33 @@ def test_profile_when_shipped_then_no_seed_stands_twice(name: str) -> None:
 
 
 def test_kernels_when_shipped_then_every_fragment_is_a_file() -> None:
-    fragments = {*catalog.architecture().fragments, *catalog.flavour().fragments}
-    assert {name for name in fragments if not (kconfigs_folder() / name).is_file()} == set()
+    used = {name for flavour in catalog.flavours().values() for name in flavour.on(catalog.architecture()).fragments}
+    assert used == {path.name for path in kconfigs_folder().glob("*.config")}
+
+
+def test_flavour_when_it_names_image_and_target_then_they_replace_the_architectures(written: Path) -> None:
+    text = (CATALOG / "kernels.toml").read_text()
+    packed = '[flavours.packed]\nwhat_for = "x"\nfragments = ["a"]\nparameters = ["quiet"]\nimage = "i"\ntarget = "t"\n'
+    (written / "kernels.toml").write_text(f"{text}\n{packed}")
+    architecture = catalog.architecture()
+    found = catalog.flavour("packed").on(architecture)
+    assert (found.image, found.target, found.parameters) == ("i", "t", ("quiet",))
+    assert found.fragments == (*architecture.fragments, "a")
+    assert catalog.flavour("plain").on(architecture).image == architecture.image
+
+
+def test_flavour_when_it_names_an_image_without_a_target_then_is_refused(written: Path) -> None:
+    text = (CATALOG / "kernels.toml").read_text()
+    message = refused(written / "kernels.toml", text.replace("parameters =", 'image = "bzImage"\nparameters =', 1))
+    assert "image and target go together" in message
 
 
 @pytest.mark.parametrize("pick", [catalog.architecture, catalog.flavour])
 def test_pick_when_the_name_is_unknown_then_what_there_is_is_told(pick: Callable[[str], object]) -> None:
     with pytest.raises(UserError) as caught:
         pick("m68k")
-    assert ("'m68k'" in caught.value.message, caught.value.hint) == (True, f"one of: {pick_default(pick)}")
-
-
-def pick_default(pick: Callable[[str], object]) -> str:
-    return "x86_64" if pick is catalog.architecture else "plain"
-
-
-def test_topologies_when_several_are_wrong_then_every_mistake_is_told_with_its_key(written: Path) -> None:
-    message = refused(
-        written / "topologies.toml",
-        """
-        [one]
-        what_for = "a"
-        nodes = [{ memory_mib = -1, cpus = "many" }]
-        [two]
-        nodes = []
-        [three]
-        what_for = "c"
-        nodes = [{ memory_mib = 1, cpus = 0 }]
-        """,
-    )
-    keys = [
-        "one.nodes.0.memory_mib:",
-        "one.nodes.0.cpus:",
-        "two.what_for:",
-        "two.nodes:",
-        "three: Value error, no node",
-    ]
-    assert [key for key in keys if key not in message] == []
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ("nodes = [{ memory_mib = 0, cpus = 1 }]", "node 0 has no memory"),
-        ("nodes = [{ memory_mib = 9, cpus = 0 }]", "no node has a CPU"),
-        ("nodes = [{ memory_mib = 9, cpus = 1 }, { memory_mib = 9, cpus = 1 }]", "2 rows of 2"),
-        ("nodes = [{ memory_mib = 9, cpus = 1 }]\ndistances = [[20]]", "a node's distance to itself is 10"),
-        ("nodes = [{ memory_mib = 9.5, cpus = 1 }]", "nodes.0.memory_mib"),
-        ("nodes = [{ memory_mib = 9, cpus = 1, threads = 2 }]", "nodes.0.threads"),
-    ],
-)
-def test_topology_when_no_machine_can_have_it_then_is_refused(written: Path, table: str, words: str) -> None:
-    assert words in refused(written / "topologies.toml", f'[odd]\nwhat_for = "a"\n{table}\n')
+    there = "x86_64" if pick is catalog.architecture else "debug, debug-kfence, plain"
+    assert ("'m68k'" in caught.value.message, caught.value.hint) == (True, f"one of: {there}")
 
 
 @pytest.mark.parametrize("name", FILES)

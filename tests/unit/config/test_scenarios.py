@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.catalog import topologies
-from orchestrator.config.scenarios import read_scenario, scenarios
+from orchestrator.config.scenarios import read_scenario, scenarios, scenarios_named, swept
 from orchestrator.errors import UserError
-from orchestrator.guest.workload import expand_workload
+from orchestrator.guest.workload import jobs_of
 from orchestrator.model.scenario import Comparison, Direction
 
 SHIPPED = list(scenarios())
@@ -47,30 +47,34 @@ def folder_with(text: str, parent: Path, *, name: str = "odd") -> Path:
 
 def refused(text: str, parent: Path) -> str:
     with pytest.raises(UserError) as caught:
-        read_scenario(folder_with(text, parent))
+        read_scenario(folder_with(text, parent), {})
     return caught.value.message
 
 
-@pytest.mark.parametrize("topology", list(topologies()))
-@pytest.mark.parametrize("name", SHIPPED)
-def test_workload_when_expanded_for_a_topology_then_mempress_accepts_it(
-    name: str, topology: str, mempress: Path, tmp_path: Path
-) -> None:
-    workload = tmp_path / "workload"
-    workload.write_text(expand_workload(scenarios()[name].workload, topologies()[topology]))
-    done = subprocess.run([mempress, "--check", workload], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+PLACES = [
+    (name, where)
+    for name, scenario in scenarios().items()
+    for where, topology in topologies().items()
+    if not scenario.misfit(topology)
+]
 
 
-@pytest.mark.parametrize("topology", list(topologies()))
-@pytest.mark.parametrize("name", SHIPPED)
-def test_workload_when_expanded_for_a_topology_then_fits_its_memory(
+@pytest.mark.parametrize(("name", "topology"), PLACES)
+def test_workloads_when_expanded_for_a_topology_then_mempress_accepts_them_and_they_fit(
     name: str, topology: str, mempress: Path, tmp_path: Path
 ) -> None:
-    workload = tmp_path / "workload"
-    workload.write_text(expand_workload(scenarios()[name].workload, topologies()[topology]))
-    said = subprocess.run([mempress, "--check", workload], capture_output=True, text=True, check=True).stdout
-    assert json.loads(said)["bytes"] < scenarios()[name].memory_mib << 20
+    total = 0
+    for job in jobs_of(scenarios()[name], topologies()[topology]):
+        workload = tmp_path / "workload"
+        workload.write_text(job.text)
+        done = subprocess.run([mempress, "--check", workload], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        total += json.loads(done.stdout)["bytes"]
+    assert total < scenarios()[name].memory_mib << 20
+
+
+def test_scenarios_when_shipped_then_each_fits_some_topology() -> None:
+    assert {name for name, _ in PLACES} == set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -86,7 +90,7 @@ def test_scenario_when_shipped_then_its_script_is_a_shell_script(name: str) -> N
 
 
 def test_scenario_when_read_then_is_what_the_file_says(tmp_path: Path) -> None:
-    found = read_scenario(folder_with(GOOD, tmp_path))
+    found = read_scenario(folder_with(GOOD, tmp_path), {})
     assert (found.name, found.knobs, found.memcgs) == ("odd", (("SIZE", "1"),), ("load",))
     assert (found.metrics[0].direction, found.metrics[0].per_node) == (Direction.DOWN, False)
     assert (found.musts[0].comparison, found.musts[0].value) == (Comparison.AT_LEAST, 1.0)
@@ -102,14 +106,14 @@ def test_scenario_when_it_has_no_script_then_the_folder_is_named(tmp_path: Path)
     folder = folder_with(GOOD, tmp_path)
     (folder / "run.sh").unlink()
     with pytest.raises(UserError, match=f"{folder} has no run.sh"):
-        read_scenario(folder)
+        read_scenario(folder, {})
 
 
 def test_scenario_when_much_is_wrong_then_every_mistake_is_told_with_its_key(tmp_path: Path) -> None:
     text = GOOD.replace("memory_mib = 64", 'memory_mib = "much"').replace('direction = "down"', 'direction = "left"')
     text = text.replace("at_least = 1", "at_most = 1\nat_least = 1").replace('memcgs = ["load"]', "memcgs = []")
     message = refused(text, tmp_path)
-    keys = ["\n  memory_mib:", "\n  metric.0.direction:", "\n  must.0:", "\n  memcgs:"]
+    keys = [": memory_mib: ", ": metric.0.direction: ", ": must.0: ", ": memcgs: "]
     assert [key for key in keys if key not in message] == []
 
 
@@ -144,7 +148,6 @@ def test_scenario_when_a_key_is_unknown_then_is_refused_with_the_file(place: str
         "vmstat:zswpwb and more",
         "derived:vmstat:a",
         "derived:vmstat:a-vmstat:b-vmstat:c",
-        "derived:probe:a-vmstat:b",
     ],
 )
 def test_scenario_when_a_source_cannot_be_read_then_is_refused(source: str, tmp_path: Path) -> None:
@@ -158,4 +161,63 @@ def test_must_when_it_has_not_exactly_one_bound_then_is_refused(bounds: str, tmp
 
 def test_must_when_it_is_about_one_node_then_the_metric_is_looked_up_without_it(tmp_path: Path) -> None:
     text = GOOD.replace('metric = "zswpwb"', 'metric = "zswpwb@node1"')
-    assert read_scenario(folder_with(text, tmp_path)).musts[0].metric == "zswpwb@node1"
+    assert read_scenario(folder_with(text, tmp_path), {}).musts[0].metric == "zswpwb@node1"
+
+
+def test_variant_when_named_then_has_the_knob_and_all_else_is_the_scenarios() -> None:
+    name = "memcg-limit+compressor=zstd"
+    variant, plain = scenarios_named([name])[name], scenarios()["memcg-limit"]
+    assert dict(variant.knobs) == {**dict(plain.knobs), "COMPRESSOR": "zstd"}
+    assert (variant.workload, variant.metrics) == (plain.workload, plain.metrics)
+
+
+@pytest.mark.parametrize("name", ["memcg-limit+colour=red", "memcg-limit+compressor", "memcg-limit+compressor=a;b"])
+def test_variant_when_its_knob_cannot_be_set_then_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="knob"):
+        scenarios_named([name])
+
+
+def test_sweep_when_over_two_knobs_then_each_combination_is_named_once() -> None:
+    names = swept(["memcg-limit", "pool-limit"], ["zswap_max=4M,8M,4M", "max_pool_percent=5,20"])
+    assert names == (
+        "memcg-limit+zswap_max=4M+max_pool_percent=5",
+        "memcg-limit+zswap_max=4M+max_pool_percent=20",
+        "memcg-limit+zswap_max=8M+max_pool_percent=5",
+        "memcg-limit+zswap_max=8M+max_pool_percent=20",
+        "pool-limit+max_pool_percent=5",
+        "pool-limit+max_pool_percent=20",
+    )
+
+
+@pytest.mark.parametrize("sweep", ["compressor", "compressor=", "compressor=lzo,,zstd", "colour=red,blue"])
+def test_sweep_when_it_names_no_values_or_no_knob_then_is_refused(sweep: str) -> None:
+    with pytest.raises(UserError, match="--sweep"):
+        swept(["memcg-limit"], [sweep])
+
+
+def test_memcgs_when_a_range_is_named_then_each_is_there(tmp_path: Path) -> None:
+    text = GOOD.replace('memcgs = ["load"]', 'memcgs = ["load", "many.{0..2}"]')
+    assert read_scenario(folder_with(text, tmp_path), {}).memcgs == ("load", "many.0", "many.1", "many.2")
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('[[process]]\nname = "a"\nmemcg = "other"\nworkload = ["step sleep 1"]\n', "'other' is not among memcgs"),
+        ("[invariants]\nexcept = { I99 = 'why' }\n", "there is no 'I99'"),
+        ("[requires]\nconfig = ['ZSWAP']\n", "String should match pattern"),
+    ],
+)
+def test_scenario_when_a_name_stands_for_nothing_then_file_and_line_are_told(
+    table: str, says: str, tmp_path: Path
+) -> None:
+    message = refused(GOOD + table, tmp_path)
+    line = next(line for line in message.splitlines() if says in line)
+    place = line.split(": ")[0]
+    assert place.startswith(str(tmp_path / "odd" / "scenario.toml:"))
+    assert int(place.rpartition(":")[2]) > GOOD.count("\n")
+
+
+@pytest.mark.parametrize("key", ['paths = ["nowhere"]\n', 'metrics = ["zswpxx"]\n', 'tracing = ["all"]\n'])
+def test_scenario_when_a_list_names_what_is_not_there_then_is_refused(key: str, tmp_path: Path) -> None:
+    assert f"scenario.toml:1: {key.split(maxsplit=1)[0]}.0: there is no" in refused(key + GOOD.lstrip(), tmp_path)

@@ -51,7 +51,7 @@ def spec(kernel: KernelRole = KernelRole.BASE, *, seed: int = 1, sealed: bool = 
 def payload(which: TrialSpec, **knobs: str) -> bytes:
     scenario = scenarios()["memcg-limit"]
     scenario = dataclasses.replace(scenario, knobs=(*scenario.knobs, *knobs.items()))
-    return trial_payload(which, scenario, topologies()[which.topology], probes=PROBES)
+    return trial_payload(which, scenario, topologies()[which.topology], probes=PROBES.read_bytes())
 
 
 def environment(data: bytes) -> bytes:
@@ -81,7 +81,9 @@ def test_payload_when_the_trial_is_another_then_is_another(other: TrialSpec) -> 
 def test_payload_when_listed_then_has_what_the_guest_scripts_read() -> None:
     files = {
         "trial/trial.env",
-        "trial/workload",
+        "trial/processes",
+        "trial/workloads",
+        "trial/workloads/main",
         "trial/run.sh",
         "trial/probes.spec",
         "trial/entropy",

@@ -19,7 +19,7 @@ LINES = (
 
 
 def expanded(topology: Topology, lines: tuple[str, ...] = LINES) -> list[str]:
-    return expand_workload(lines, topology).splitlines()
+    return expand_workload(lines, topology)[0].splitlines()
 
 
 def with_memory(*memory_mib: int) -> Topology:

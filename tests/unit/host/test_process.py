@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.errors import Cancelled, InfraError, MissingProgram, TimedOut
 from orchestrator.host.deadline import Cancellation, Deadline
-from orchestrator.host.process import check, find_program, run, running
+from orchestrator.host.process import check, find_program, run, run_attached, running
 
 PATIENCE_S = 30.0
 
@@ -133,3 +133,35 @@ def test_running_when_a_file_grows_past_its_bound_then_the_child_is_ended(tmp_pa
     with running(["dd", "if=/dev/zero", f"of={target}", "bs=4096"], file_bytes=1 << 16) as child:
         assert child.wait(Deadline(30, what="dd")) != 0
     assert target.stat().st_size == 1 << 16
+
+
+def test_attached_when_it_ends_then_its_status_is_returned() -> None:
+    assert run_attached(["sh", "-c", "exit 9"], cancellation=Cancellation()) == 9
+
+
+def test_attached_when_it_runs_then_is_in_our_process_group(tmp_path: Path) -> None:
+    out = tmp_path / "group"
+    argv = ["sh", "-c", "awk '{print $5}' /proc/$$/stat >$0", str(out)]
+    assert run_attached(argv, cancellation=Cancellation()) == 0
+    assert int(out.read_text()) == os.getpgrp()
+
+
+def test_attached_when_the_user_stops_us_then_it_is_gone(tmp_path: Path) -> None:
+    pid, cancellation = tmp_path / "pid", Cancellation()
+    argv = ["sh", "-c", "echo $$ >$0; exec sleep 100", str(pid)]
+
+    def stop() -> None:
+        wait_for_text(pid)
+        cancellation.cancel()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(Cancelled):
+        run_attached(argv, cancellation=cancellation)
+    thread.join()
+    assert is_gone(int(pid.read_text()))
+
+
+def test_attached_when_the_program_is_not_there_then_says_so() -> None:
+    with pytest.raises(MissingProgram):
+        run_attached(["no-such-program-anywhere"], cancellation=Cancellation())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 DATA = Path(__file__).parents[2] / "data"
@@ -34,10 +35,11 @@ def patch_mail(
     diff: str = DIFF,
     message: str = "Because.\n\nSigned-off-by: A Uthor <a@example.org>",
     tail: str = "-- \n2.39.5\n",
-    message_id: str = "<1@example.org>",
+    message_id: str = "",
     separator: bool = True,
 ) -> str:
-    """Return one mail as git format-patch writes it."""
+    """Return one mail as git format-patch writes it; its message id is made of what is in it."""
+    message_id = message_id or f"<{zlib.crc32((tag + title + diff + message).encode('utf-8', 'replace'))}@example.org>"
     first = "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n" if separator else ""
     return (
         f"{first}From: A Uthor <a@example.org>\nDate: Mon, 29 Jun 2026 19:20:28 +0800\n"

@@ -137,7 +137,7 @@ def test_read_series_when_the_file_is_huge_then_it_is_refused_unread(tmp_path: P
 def test_read_series_when_a_folder_is_huge_in_sum_then_it_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.intake.reader.LARGEST", 1000)
+    monkeypatch.setattr("orchestrator.intake.sources.LARGEST", 1000)
     for name in ("1.patch", "2.patch"):
         (tmp_path / name).write_text(patch_mail())
 

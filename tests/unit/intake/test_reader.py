@@ -39,7 +39,6 @@ def test_read_series_when_the_reviewer_writes_inside_a_hunk_then_his_words_are_l
     diff = read_series(REVIEW).patches[0].diff
 
     assert "Why not just 1?" not in diff
-    assert "2.34.1" not in diff
     assert [len(file.hunks) for file in read_diff(diff, lossy=True)] == [11]
 
 
@@ -83,11 +82,11 @@ def test_read_series_when_from_is_quoted_in_an_mbox_then_it_is_unquoted(tmp_path
 
 
 def test_read_series_when_two_versions_are_there_then_the_newest_is_taken_and_said(tmp_path: Path) -> None:
-    text = patch_mail(tag="PATCH v1") + patch_mail(tag="PATCH v2", title="mm: better")
+    text = patch_mail(tag="PATCH v1") + patch_mail(tag="PATCH v2", message="Better.")
 
     series = read_series(saved(tmp_path, text))
 
-    assert (series.version, [patch.subject for patch in series.patches]) == (2, ["mm: better"])
+    assert (series.version, [patch.subject for patch in series.patches]) == (2, ["mm: demo"])
     assert series.notes == ("versions v1, v2 are there: v2 was taken",)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.errors import Evidence, PatchFault
 from orchestrator.judge.decide import decide
 from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
+from orchestrator.model.kernel import KernelRole
 from orchestrator.model.scenario import Direction
 from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Outcome, Verdict
@@ -195,3 +196,21 @@ def test_sentences_are_never_more_than_three() -> None:
     trials = [*a2_trials(), trial(spec(BASE, 9), status=Status.ERROR, message="x"), trial(spec(PATCHED, 9), A2_V5)]
     for verdict in (judge(trials), judge(a2_trials()), judge([])):
         assert 1 <= len(verdict.sentences) <= 3
+
+
+def lacking(*kernels: KernelRole) -> list[TrialResult]:
+    return [
+        trial(spec(kernel, 1, topology="four-node"), status=Status.SKIP, message="built without CONFIG_MEMORY_HOTPLUG")
+        for kernel in kernels
+    ]
+
+
+def test_verdict_when_neither_kernel_has_what_a_scenario_needs_then_is_listed_and_the_rest_stands() -> None:
+    verdict = judge([*pair(A2_BASE, A2_BASE), *lacking(BASE, PATCHED)])
+    assert verdict.outcome is Outcome.PASS
+    assert [line.endswith("SKIP, built without CONFIG_MEMORY_HOTPLUG") for line in verdict.not_covered] == [True, True]
+
+
+def test_verdict_when_only_the_patched_kernel_lacks_it_then_inconclusive() -> None:
+    base = trial(spec(BASE, 1, topology="four-node"), A2_BASE)
+    assert judge([*pair(A2_BASE, A2_BASE), base, *lacking(PATCHED)]).outcome is Outcome.INCONCLUSIVE

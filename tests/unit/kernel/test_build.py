@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,13 @@ def test_build_when_cancelled_in_make_then_no_process_is_left_and_copy_is_gone(f
     base = BaseObjects(folder=folder)
     for parent in (folder, *Path("/dev/shm").glob("mm-patch-orchestrator-*")):
         assert not list(parent.glob(f"{base.copy_prefix}*"))
+
+
+def test_build_base_when_another_run_builds_the_same_then_its_build_is_taken(fake_linux: FakeLinux) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: fake_linux.build_base(), range(2))
+    # A build that was made anew would have taken another time.
+    assert first.seconds == second.seconds
 
 
 def test_build_base_when_interrupted_then_goes_on_with_what_is_there(fake_linux: FakeLinux) -> None:

@@ -12,6 +12,7 @@ from orchestrator.errors import InfraError
 from orchestrator.kernel.kconfig import (
     Fragment,
     affects_config,
+    config_release,
     find_lost,
     parse_config,
     parse_fragment,
@@ -82,9 +83,35 @@ def test_find_lost_when_one_of_two_names_survives_then_nothing_is_lost() -> None
     assert len(find_lost([fragment(text)], {})) == 2
 
 
-def test_parse_fragment_when_line_is_unknown_then_names_file_and_line() -> None:
-    with pytest.raises(InfraError, match=r'f\.config:2: .*"CONFIG ZSWAP"'):
-        parse_fragment(fragment("# fine\nCONFIG ZSWAP\n"))
+@pytest.mark.parametrize(("release", "lost"), [((6, 12), 0), ((7, 1), 0), ((7, 2), 1), ((8, 0), 1), (None, 1)])
+def test_find_lost_when_an_option_is_new_then_older_versions_may_lose_it(
+    release: tuple[int, int] | None, lost: int
+) -> None:
+    text = "#: since 7.2\nCONFIG_NEW=y\n"
+    assert len(find_lost([fragment(text)], {}, release=release)) == lost
+
+
+def test_find_lost_when_an_option_is_new_then_the_line_after_it_is_asked_for_as_ever() -> None:
+    text = "#: since 7.2\nCONFIG_NEW=y\nCONFIG_OLD=y\n"
+    assert [item.wish.symbol for item in find_lost([fragment(text)], {}, release=(6, 12))] == ["CONFIG_OLD"]
+
+
+@pytest.mark.parametrize(
+    ("line", "release"),
+    [
+        ("# Linux/x86_64 7.2.12 Kernel Configuration", (7, 2)),
+        ("# Linux/x86 6.12.0-rc3-next Kernel Configuration", (6, 12)),
+        ("# Linux Kernel Configuration", None),
+    ],
+)
+def test_config_release_when_the_head_says_it_then_is_that(line: str, release: tuple[int, int] | None) -> None:
+    assert config_release(f"#\n# Automatically generated file; DO NOT EDIT.\n{line}\n#\nCONFIG_A=y\n") == release
+
+
+@pytest.mark.parametrize("line", ["CONFIG ZSWAP", "#: sinse 7.2", "#: since seven", "#: one of CONFIG_A"])
+def test_parse_fragment_when_line_is_unknown_then_names_file_and_line(line: str) -> None:
+    with pytest.raises(InfraError, match=rf'f\.config:2: .*"{line}"'):
+        parse_fragment(fragment(f"# fine\n{line}\n"))
 
 
 @pytest.mark.parametrize("path", sorted(KCONFIGS.glob("*.config")), ids=lambda path: path.name)

@@ -13,11 +13,9 @@ from orchestrator.config.catalog import architecture, topologies
 from orchestrator.machine.argv import Accelerator, MachineConfig, kernel_command_line, qemu_argv
 from orchestrator.model.topology import Node, Topology
 
-TOPOLOGIES = ("one-node", "two-node", "four-node")
+TOPOLOGIES = ("one-node", "two-node", "four-node", "memoryless", "cpuless", "one-cpu-four-nodes")
 
-COMMAND_LINE = (
-    "console=ttyS0 panic=-1 oops=panic nokaslr norandmaps random.trust_cpu=off null_blk.nr_devices=0 rdinit=/init"
-)
+COMMAND_LINE = "console=ttyS0 panic=-1 oops=panic nokaslr norandmaps random.trust_cpu=off nohz=off null_blk.nr_devices=0 rdinit=/init"
 
 SEALED = """
 -accel tcg,thread=single
@@ -72,6 +70,47 @@ MEMORY = {
     ),
 }
 
+MEMORY |= {
+    "memoryless": """
+-m 1024M
+-smp 3,sockets=3,cores=1,threads=1
+-object memory-backend-ram,id=mem0,size=512M
+-numa node,nodeid=0,cpus=0,memdev=mem0
+-numa node,nodeid=1,cpus=1
+-object memory-backend-ram,id=mem2,size=512M
+-numa node,nodeid=2,cpus=2,memdev=mem2
+"""
+    + "".join(
+        f"-numa dist,src={source},dst={target},val={10 if source == target else 20}\n"
+        for source, target in itertools.product(range(3), repeat=2)
+    ),
+    "cpuless": """
+-m 1024M
+-smp 2,sockets=2,cores=1,threads=1
+-object memory-backend-ram,id=mem0,size=512M
+-numa node,nodeid=0,cpus=0,cpus=1,memdev=mem0,initiator=0
+-object memory-backend-ram,id=mem1,size=512M
+-numa node,nodeid=1,memdev=mem1,initiator=0
+-numa dist,src=0,dst=0,val=10
+-numa dist,src=0,dst=1,val=50
+-numa dist,src=1,dst=0,val=50
+-numa dist,src=1,dst=1,val=10
+-numa hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=read-latency,latency=80
+-numa hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=write-latency,latency=80
+-numa hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=read-bandwidth,bandwidth=40960M
+-numa hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=write-bandwidth,bandwidth=40960M
+-numa hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=read-latency,latency=250
+-numa hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=write-latency,latency=250
+-numa hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=read-bandwidth,bandwidth=10240M
+-numa hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=write-bandwidth,bandwidth=10240M
+""",
+    "one-cpu-four-nodes": MEMORY["four-node"]
+    .replace("-smp 4,sockets=4", "-smp 1,sockets=1")
+    .replace("nodeid=1,cpus=1", "nodeid=1")
+    .replace("nodeid=2,cpus=2", "nodeid=2")
+    .replace("nodeid=3,cpus=3", "nodeid=3"),
+}
+
 GOLDEN = """
 qemu-system-x86_64
 -nodefaults
@@ -79,7 +118,7 @@ qemu-system-x86_64
 -display none
 -no-reboot
 -name orchestrator-{name}
--machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off
+-machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off{hmat}
 {clock}
 {memory}
 -kernel /builds/vmlinux
@@ -128,7 +167,7 @@ def values(argv: list[str], option: str) -> list[str]:
 
 ALL = [
     pytest.param(config(topology, sealed=sealed, accelerator=accelerator), id=f"{topology.name}-{kind}")
-    for topology in (*(topologies()[name] for name in TOPOLOGIES), MEMORYLESS)
+    for topology in (*topologies().values(), MEMORYLESS)
     for kind, sealed, accelerator in (
         ("sealed", True, Accelerator.TCG),
         ("live-tcg", False, Accelerator.TCG),
@@ -149,7 +188,8 @@ ALL = [
 def test_argv_when_made_for_a_topology_then_is_the_golden_one(
     name: str, clock: str, accelerator: Accelerator, *, sealed: bool
 ) -> None:
-    text = GOLDEN.format(name=name, clock=clock, memory=MEMORY[name], append=COMMAND_LINE)
+    hmat = ",hmat=on" if name == "cpuless" else ""
+    text = GOLDEN.format(name=name, clock=clock, memory=MEMORY[name], append=COMMAND_LINE, hmat=hmat)
     assert qemu_argv(config(topologies()[name], sealed=sealed, accelerator=accelerator)) == words_of(text)
 
 
@@ -197,6 +237,23 @@ def test_argv_when_a_node_has_no_memory_then_it_has_no_backend() -> None:
     ]
 
 
+def test_argv_when_both_ways_differ_then_hmat_tells_each_and_the_nearest_initiator_is_named() -> None:
+    words = values(qemu_argv(config(topologies()["two-tier"])), "-numa")
+    assert "node,nodeid=3,memdev=mem3,initiator=1" in words
+    place = "hmat-lb,initiator=0,target=3,hierarchy=memory,data-type"
+    assert [word for word in words if word.startswith(place)] == [
+        f"{place}=read-latency,latency=330",
+        f"{place}=write-latency,latency=380",
+        f"{place}=read-bandwidth,bandwidth=8192M",
+        f"{place}=write-bandwidth,bandwidth=6144M",
+    ]
+
+
+def test_argv_when_distances_are_not_symmetric_then_each_direction_has_its_own() -> None:
+    words = values(qemu_argv(config(topologies()["asymmetric"])), "-numa")
+    assert {"dist,src=0,dst=1,val=20", "dist,src=1,dst=0,val=40"} <= set(words)
+
+
 def test_argv_when_the_console_path_has_a_comma_then_it_is_doubled() -> None:
     argv = qemu_argv(config(topologies()["one-node"], console="a,b.log"))
     assert values(argv, "-chardev")[0] == "file,id=console,path=/results/a,,b.log"
@@ -205,6 +262,13 @@ def test_argv_when_the_console_path_has_a_comma_then_it_is_doubled() -> None:
 def test_command_line_when_parameters_are_added_then_they_stand_at_its_end() -> None:
     machine = dataclasses.replace(config(topologies()["one-node"]), parameters=("quiet", "debug"))
     assert kernel_command_line(machine) == f"{COMMAND_LINE} quiet debug"
+
+
+def test_command_line_when_the_flavour_has_parameters_then_they_stand_before_ours() -> None:
+    machine = dataclasses.replace(config(topologies()["one-node"]), parameters=("debug",))
+    flavoured = dataclasses.replace(machine.architecture, parameters=("page_owner=on",))
+    text = kernel_command_line(dataclasses.replace(machine, architecture=flavoured))
+    assert text == f"{COMMAND_LINE} page_owner=on debug"
 
 
 def test_command_line_when_the_kernel_is_another_then_is_the_same() -> None:

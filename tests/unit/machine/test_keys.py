@@ -28,6 +28,14 @@ def test_authorized_keys_when_made_then_has_the_clients_key_alone() -> None:
     assert keys.authorized_keys.decode() == f"ssh-ed25519 {keys.client.get_base64()} orchestrator\n"
 
 
+def test_client_file_when_read_by_ssh_keygen_then_is_the_key_that_the_guest_lets_in(tmp_path: Path) -> None:
+    keys, file = make_keys(), tmp_path / "key"
+    file.touch(mode=0o600)
+    file.write_bytes(keys.client_file)
+    done = subprocess.run(["ssh-keygen", "-y", "-f", file], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[1] == keys.client.get_base64()
+
+
 def test_keys_when_made_twice_then_no_part_is_the_same() -> None:
     first, second = make_keys(), make_keys()
     parts = [

@@ -9,7 +9,9 @@ import pytest
 from orchestrator.errors import UserError
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import Profile
-from orchestrator.plan import check_plan, narrowed, planned_trials
+from orchestrator.model.scenario import Requirements
+from orchestrator.model.trial import TrialSpec
+from orchestrator.plan import check_plan, left_out, narrowed, planned_trials
 from tests.unit.record_builder import scenario, topology
 
 PROFILE = Profile(
@@ -23,6 +25,10 @@ SCENARIOS = {name: scenario(name) for name in PROFILE.scenarios}
 TOPOLOGIES = {"one-node": topology("one-node", 1), "two-node": topology()}
 
 
+def planned(profile: Profile, *, sealed: bool = True) -> tuple[TrialSpec, ...]:
+    return planned_trials(profile, scenarios=SCENARIOS, topologies=TOPOLOGIES, sealed=sealed)
+
+
 def problems(profile: Profile) -> str:
     with pytest.raises(UserError) as caught:
         check_plan(profile, scenarios=SCENARIOS, topologies=TOPOLOGIES)
@@ -30,12 +36,12 @@ def problems(profile: Profile) -> str:
 
 
 def test_trials_when_planned_then_each_combination_is_there_once() -> None:
-    trials = planned_trials(PROFILE, sealed=True)
+    trials = planned(PROFILE)
     assert (len(trials), len({trial.id for trial in trials})) == (16, 16)
 
 
 def test_trials_when_planned_then_base_and_patched_of_one_thing_stand_beside_each_other() -> None:
-    trials = planned_trials(PROFILE, sealed=True)
+    trials = planned(PROFILE)
     pairs = list(zip(trials[::2], trials[1::2], strict=True))
     assert {(base.kernel, patched.kernel) for base, patched in pairs} == {(KernelRole.BASE, KernelRole.PATCHED)}
     assert all(
@@ -45,12 +51,12 @@ def test_trials_when_planned_then_base_and_patched_of_one_thing_stand_beside_eac
 
 
 def test_trials_when_planned_then_everything_is_compared_once_before_anything_twice() -> None:
-    seeds = [trial.seed for trial in planned_trials(PROFILE, sealed=True)]
+    seeds = [trial.seed for trial in planned(PROFILE)]
     assert seeds == sorted(seeds)
 
 
 def test_trials_when_live_then_all_of_them_are() -> None:
-    assert {trial.sealed for trial in planned_trials(PROFILE, sealed=False)} == {False}
+    assert {trial.sealed for trial in planned(PROFILE, sealed=False)} == {False}
 
 
 def test_narrowed_when_nothing_was_chosen_then_is_the_profile() -> None:
@@ -75,5 +81,14 @@ def test_check_when_a_scenario_needs_more_memory_than_there_is_then_says_how_muc
     small = topology("small", 1)
     scenarios = {"large": dataclasses.replace(scenario("large"), memory_mib=4096)}
     profile = narrowed(PROFILE, scenarios=("large",), topologies=("small",), seeds=0)
-    with pytest.raises(UserError, match="'large' needs 4096 MiB, topology 'small' has 1024"):
+    with pytest.raises(UserError, match=r"'large' makes no sense.*on small it needs 4096 MiB, and there are 1024"):
         check_plan(profile, scenarios=scenarios, topologies={"small": small})
+
+
+def test_trials_when_a_scenario_does_not_fit_a_topology_then_it_is_left_out_there_and_said_so() -> None:
+    needs_two = {**SCENARIOS, "pool-limit": dataclasses.replace(scenario("pool-limit"), requires=Requirements(nodes=2))}
+    trials = planned_trials(PROFILE, scenarios=needs_two, topologies=TOPOLOGIES, sealed=True)
+    assert {trial.topology for trial in trials if trial.scenario == "pool-limit"} == {"two-node"}
+    assert left_out(PROFILE, scenarios=needs_two, topologies=TOPOLOGIES) == (
+        "pool-limit on one-node: not planned, it needs 2 nodes with memory, and there are 1",
+    )

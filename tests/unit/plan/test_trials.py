@@ -25,7 +25,7 @@ from orchestrator.model.topology import Topology
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
-from orchestrator.trial.outcome import Recorded, lost_result
+from orchestrator.trial.outcome import Finished, Recorded, lost_result
 from orchestrator.trial.request import TrialRequest
 from orchestrator.trials import HANG_FLOOR_S, Parts, TrialRunner
 from tests.unit.record_builder import BASE, PATCHED, build, spec, trial
@@ -65,12 +65,12 @@ class ScriptedTrials:
         self.acts = list(acts)
         self.requests: list[TrialRequest] = []
 
-    def __call__(self, request: TrialRequest, *, cancellation: Cancellation) -> TrialResult:
+    def __call__(self, request: TrialRequest, *, cancellation: Cancellation) -> Finished:
         cancellation.check()
         self.requests.append(request)
         (request.folder / "console.log").write_text(BANNER)
         act = self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
-        return act(request)
+        return Finished(result=act(request))
 
 
 class Bench:
@@ -86,7 +86,7 @@ class Bench:
         parts = Parts(
             builds={role: build(role) for role in (BASE, PATCHED)},
             image=GuestImage(data=b"image", key="6" * 64),
-            probes=guest_scripts_folder() / "src" / "probes" / "zswap.spec",
+            probes={"": (guest_scripts_folder() / "src" / "probes" / "zswap.spec").read_bytes()},
             architecture=architecture(),
             scenarios=scenarios(),
             topologies=topologies(),
@@ -304,7 +304,7 @@ def test_key_when_the_build_took_longer_then_is_the_same(bench: Bench) -> None:
         pytest.param({"image": GuestImage(data=b"image", key="7" * 64)}, id="guest image"),
         pytest.param({"topologies": other_topology()}, id="distances"),
         pytest.param({"architecture": dataclasses.replace(architecture(), cpu="qemu64")}, id="CPU model"),
-        pytest.param({"probes": guest_scripts_folder() / "lib.sh"}, id="probes"),
+        pytest.param({"probes": {"": b"count other other"}}, id="probes"),
     ],
 )
 def test_key_when_what_a_trial_depends_on_changes_then_is_another(bench: Bench, changes: Changes) -> None:

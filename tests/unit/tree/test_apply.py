@@ -33,6 +33,14 @@ def change(path: str, old: str, new: str, *, start: int = 1) -> str:
     return "\n".join([f"diff --git a/{path} b/{path}", f"--- a/{path}", f"+++ b/{path}", counts, *body]) + "\n"
 
 
+def new_link(target: str) -> str:
+    """Return a diff that makes the symbolic link ``l``."""
+    return (
+        "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n"
+        f"+{target}\n\\ No newline at end of file\n"
+    )
+
+
 def content(source: Source, commit: str, path: str) -> str:
     return Git(source.repo, Cancellation()).check_bytes("cat-file", "blob", f"{commit}:{path}").decode()
 
@@ -126,16 +134,17 @@ def test_apply_series_when_the_patch_is_in_the_base_then_it_says_so(apply: Apply
     user_tree.git("checkout", "--quiet", ".")
     assert old in made
 
-    said = refused(apply, made, made)
+    trees = apply(made, made)
 
-    assert "patch 2/2 (mm: part 2) does not apply to 7.2.12" in said
-    assert "the base has this change already" in said
+    assert [patch.rung for patch in trees.applied] == [Rung.AM, Rung.PRESENT]
+    assert trees.applied[1].commit == trees.applied[0].commit
 
 
 def test_apply_series_when_an_insertion_is_in_the_base_then_it_is_not_made_twice(apply: Apply) -> None:
-    assert "hunk 1 (@@ -1295,6 +1295,8 @@): the base has this change already, at line 1295" in refused(
-        apply, ONE_NODE, ONE_NODE
-    )
+    trees = apply(ONE_NODE, ONE_NODE)
+
+    assert [patch.rung for patch in trees.applied] == [Rung.AM, Rung.PRESENT]
+    assert trees.patched_commit == trees.applied[0].commit
 
 
 def test_apply_series_when_the_hunk_is_nowhere_then_the_nearest_place_is_shown(apply: Apply) -> None:
@@ -236,10 +245,14 @@ def test_apply_series_when_a_path_leads_into_a_submodule_then_it_is_refused(
         )
 
 
-def test_apply_series_when_a_new_link_is_made_then_it_is_refused(apply: Apply) -> None:
-    diff = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n"
+@pytest.mark.parametrize("target", ["/etc", "../../etc", "mm/../../etc"])
+def test_apply_series_when_a_new_link_leads_out_then_it_is_refused(apply: Apply, target: str) -> None:
+    assert "it leads out of the tree" in refused(apply, new_link(target))
 
-    assert "new symbolic link" in refused(apply, diff)
+
+def test_apply_series_when_a_new_link_stays_inside_then_it_is_made(apply: Apply, source: Source) -> None:
+    trees = apply(new_link("mm/zswap.c"))
+    assert content(source, trees.patched_commit, "l") == "mm/zswap.c"
 
 
 def test_apply_series_when_the_file_is_unknown_then_it_says_so(apply: Apply) -> None:
@@ -289,7 +302,7 @@ def test_apply_series_when_recovered_then_the_narration_says_so(source: Source) 
     apply_series(source, choose_base(source, series, rev=None), series, steps=steps, cancellation=Cancellation())
 
     assert [event.text for event in heard if event.text] == [
-        "recovered: 1 file changed, 2 insertions(+), 0 deletions(-); fuzz 1 (hunk 1 of mm/zswap.c)"
+        "recovered: 1 file changed, 2 insertions(+), 0 deletions(-); fuzz 1 (hunk 1 of mm/zswap.c); score 0.88"
     ]
 
 

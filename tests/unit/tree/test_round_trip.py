@@ -1,14 +1,17 @@
 """Any change git can describe, mangled the way archives do, is recovered to the same file or refused; never another.
 
 The changes are random edits of the real mm/zswap.c; the diff is git's own. "The same" is up to white space in lines,
-since that is what was lost; which lines there are, and in which order, is not.
+since that is what was lost; which lines there are, and in which order, is not. ROUND_TRIPS in the environment is how many
+examples each property gets: a few by default, thousands when the recovery was changed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +24,11 @@ from orchestrator.errors import InputError
 from orchestrator.model.diff import read_diff
 from orchestrator.tree.recover import recover_file
 from tests.unit.tree.conftest import IDENTITY, ZSWAP
+
+EXAMPLES = int(os.environ.get("ROUND_TRIPS", "60"))
+PROFILE = settings(
+    max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 
 LINES = ZSWAP.read_text().splitlines()
 
@@ -39,6 +47,17 @@ HARD = [
 ADDED = st.lists(st.sampled_from(HARD) | st.sampled_from(LINES), min_size=0, max_size=4)
 EDIT = st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 4), ADDED)
 EDITS = st.lists(EDIT, min_size=1, max_size=5)
+
+# What reviewers write between the lines; some of it looks like code, or like marks.
+WORDS = [
+    "Why is this needed?",
+    "- Yosry",
+    "+1",
+    "return 0; would do here.",
+    "}",
+    "",
+    "Nit: please wrap this, it is far longer than what anybody would want to read in a review on a small screen.",
+]
 
 # What an archive does to the text behind the mark.
 MANGLERS: dict[str, Callable[[str], str]] = {
@@ -80,6 +99,30 @@ def mangled(diff: str, how: str) -> str:
     return "\n".join([*shown, "--", "2.34.1", ""])
 
 
+def wrapped(page: str, width: int) -> str:
+    """Return a page whose long lines go on in the next one; the hunks' headers are no text and stay whole."""
+    shown: list[str] = []
+    for line in page.splitlines():
+        whole = line.startswith(("@@", "diff ", "--- ", "+++ ")) or len(line) <= width
+        shown += [line] if whole else textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*shown, ""])
+
+
+def cut(page: str, width: int) -> str:
+    """Return a page whose long lines end at ``width``."""
+    return "\n".join([*(line if line.startswith("@@") else line[:width] for line in page.splitlines()), ""])
+
+
+def answered(page: str, answers: list[tuple[int, list[str]]]) -> str:
+    """Return a page with somebody's words between its lines, at these places behind the first hunk's header."""
+    lines = page.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("@@")) + 1
+    for at, words in sorted(answers, key=lambda answer: -answer[0]):
+        where = first + at % max(len(lines) - first, 1)
+        lines[where:where] = words
+    return "\n".join([*lines, ""])
+
+
 def folded(lines: list[str]) -> list[str]:
     return ["".join(line.split()) for line in lines]
 
@@ -95,31 +138,82 @@ def outcome(base: list[str], diff: str) -> list[str] | None:
     return text.splitlines()
 
 
+def hold(new: list[str], page: str, seen: Counter[str]) -> None:
+    """Assert that a page is recovered to ``new``, or refused; note which."""
+    found = outcome(LINES, page)
+    seen["refused" if found is None else "recovered"] += 1
+    if found is not None:
+        assert folded(found) == folded(new)
+
+
 @pytest.mark.parametrize("how", list(MANGLERS))
 def test_recovery_when_a_random_change_is_mangled_then_it_is_the_same_or_refused(how: str) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=80, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @PROFILE
     @given(EDITS, st.integers(2, 4))
     def check(edits: list[tuple[int, int, list[str]]], context: int) -> None:
         new = edited(LINES, edits)
-        diff = git_diff(LINES, new, context)
-        if not diff:
-            return
-        found = outcome(LINES, mangled(diff, how))
-        seen["refused" if found is None else "recovered"] += 1
-        if found is not None:
-            assert folded(found) == folded(new)
+        if diff := git_diff(LINES, new, context):
+            hold(new, mangled(diff, how), seen)
 
     check()
     # A recovery that refuses everything would hold, too.
     assert seen["recovered"] > 3 * seen["refused"]
 
 
+@pytest.mark.parametrize("how", ["folds", "drops"])
+def test_recovery_when_the_page_wraps_lines_then_it_is_the_same_or_refused(how: str) -> None:
+    seen: Counter[str] = Counter()
+
+    @PROFILE
+    @given(EDITS, st.integers(2, 4), st.integers(60, 90))
+    def check(edits: list[tuple[int, int, list[str]]], context: int, width: int) -> None:
+        new = edited(LINES, edits)
+        if diff := git_diff(LINES, new, context):
+            hold(new, wrapped(mangled(diff, how), width), seen)
+
+    check()
+    assert seen["recovered"] > seen["refused"]
+
+
+@pytest.mark.parametrize("how", ["folds", "drops"])
+def test_recovery_when_the_page_cuts_lines_then_it_is_the_same_or_refused(how: str) -> None:
+    seen: Counter[str] = Counter()
+
+    @PROFILE
+    @given(EDITS, st.integers(2, 4), st.integers(60, 90))
+    def check(edits: list[tuple[int, int, list[str]]], context: int, width: int) -> None:
+        new = edited(LINES, edits)
+        diff = git_diff(LINES, new, context)
+        page = mangled(diff, how) if diff else ""
+        # What was cut off an added line is nowhere any more: no recovery can know.
+        if page and not any(line.startswith("+") and len(line) > width for line in page.splitlines()):
+            hold(new, cut(page, width), seen)
+
+    check()
+    assert seen["recovered"] > seen["refused"]
+
+
+def test_recovery_when_somebody_answers_between_the_lines_then_it_is_the_same_or_refused() -> None:
+    seen: Counter[str] = Counter()
+    answers = st.tuples(st.integers(0, 60), st.lists(st.sampled_from(WORDS), min_size=1, max_size=4))
+
+    @PROFILE
+    @given(EDITS, st.integers(2, 4), st.lists(answers, min_size=1, max_size=2))
+    def check(edits: list[tuple[int, int, list[str]]], context: int, said: list[tuple[int, list[str]]]) -> None:
+        new = edited(LINES, edits)
+        if diff := git_diff(LINES, new, context):
+            hold(new, answered(mangled(diff, "folds"), said), seen)
+
+    check()
+    assert seen["recovered"] > seen["refused"] / 3
+
+
 def test_recovery_when_the_base_has_moved_on_then_the_change_lands_on_the_same_lines_or_is_refused() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=80, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @PROFILE
     @given(EDITS, EDITS)
     def check(theirs: list[tuple[int, int, list[str]]], ours: list[tuple[int, int, list[str]]]) -> None:
         # Numbered comments make every inserted line one of a kind, so where it has to be is known.

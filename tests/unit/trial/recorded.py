@@ -42,7 +42,7 @@ def request(folder: Path = Path("/nowhere"), *, topology: str = "two-node") -> T
 
 def judged(files: Mapping[str, bytes], *, topology: str = "two-node") -> TrialResult:
     """Return the result of a record."""
-    return result_of(request(topology=topology), Recorded(files=files, console="one\ntwo\n", wall_s=1.0))
+    return result_of(request(topology=topology), Recorded(files=files, console="one\ntwo\n", wall_s=1.0)).result
 
 
 def check_of(result: TrialResult, name: str) -> Check:

@@ -10,15 +10,30 @@ import pytest
 
 from orchestrator.config.catalog import topologies
 from orchestrator.config.scenarios import scenarios
-from orchestrator.model.scenario import Comparison, Must
+from orchestrator.model.scenario import Comparison, Must, Scenario
 from orchestrator.model.trial import Check, Status
 from orchestrator.trial import checks
-from orchestrator.trial.records import GuestNode
+from orchestrator.trial.records import GuestAccess, GuestNode
 
 TWO = topologies()["two-node"]
 SEEN = (
     GuestNode(number=0, memory_kib=504736, cpus=(0,), distances=(10, 20)),
     GuestNode(number=1, memory_kib=515732, cpus=(1,), distances=(20, 10)),
+)
+
+CPULESS = topologies()["cpuless"]
+NEAR, FAR = (80, 80, 40960, 40960), (250, 250, 10240, 10240)
+SEEN_CPULESS = tuple(
+    GuestNode(
+        number=number,
+        memory_kib=508000,
+        cpus=cpus,
+        distances=distances,
+        has_cpu=bool(cpus),
+        has_memory=True,
+        accesses=tuple(GuestAccess(number=each, initiators=(0,), performance=performance) for each in (0, 1)),
+    )
+    for number, cpus, distances, performance in ((0, (0, 1), (10, 50), NEAR), (1, (), (50, 10), FAR))
 )
 
 BAD_PAGE = {
@@ -65,6 +80,55 @@ def test_topology_when_the_guest_saw_something_else_then_is_an_error_of_ours(
     assert (check.status, words in check.message) == (Status.ERROR, True)
 
 
+def test_topology_when_the_guest_saw_what_hmat_was_to_tell_then_passes() -> None:
+    assert checks.check_topology(CPULESS, SEEN_CPULESS).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"accesses": ()}, "node 1 has no access class 0; node 1 has no access class 1", id="no HMAT"),
+        pytest.param(
+            {"accesses": (GuestAccess(number=0, initiators=(0, 1), performance=FAR), SEEN_CPULESS[1].accesses[1])},
+            "node 1 is reached (class 0) from the nodes (0, 1) instead of (0,)",
+            id="initiators",
+        ),
+        pytest.param(
+            {
+                "accesses": (
+                    SEEN_CPULESS[1].accesses[0],
+                    GuestAccess(number=1, initiators=(0,), performance=(250, None)),
+                )
+            },
+            "node 1 is reached (class 1) with (250, None) ns and MiB/s instead of (250, 250, 10240, 10240)",
+            id="performance",
+        ),
+        pytest.param({"has_cpu": True}, "node 1 counts as one with CPUs", id="CPUs by the kernel's count"),
+        pytest.param({"has_memory": False}, "node 1 counts as one without memory", id="memory by the kernel's count"),
+    ],
+)
+def test_topology_when_the_guest_saw_a_node_otherwise_then_says_how(changes: dict[str, object], words: str) -> None:
+    seen = (SEEN_CPULESS[0], dataclasses.replace(SEEN_CPULESS[1], **changes))  # type: ignore[arg-type]
+    check = checks.check_topology(CPULESS, seen)
+    assert (check.status, check.message) == (Status.ERROR, words)
+
+
+def test_topology_when_there_are_access_classes_and_no_hmat_was_asked_for_then_is_an_error() -> None:
+    check = checks.check_topology(TWO, with_node(0, accesses=SEEN_CPULESS[0].accesses))
+    assert check.message == "node 0 has access classes, and the machine has no HMAT"
+
+
+def test_topology_when_a_node_has_no_memory_then_none_is_to_be_seen() -> None:
+    memoryless = topologies()["memoryless"]
+    seen = [
+        GuestNode(number=number, memory_kib=memory, cpus=(number,), distances=memoryless.distances[number])
+        for number, memory in enumerate((500000, 0, 515000))
+    ]
+    assert checks.check_topology(memoryless, seen).status is Status.PASS
+    seen[1] = dataclasses.replace(seen[1], memory_kib=4)
+    assert checks.check_topology(memoryless, seen).message == "node 1 has 4 KiB instead of about 0"
+
+
 @pytest.mark.parametrize(
     ("exit_status", "status"),
     [
@@ -85,7 +149,10 @@ def test_exit_when_the_script_ended_so_then_is_judged_so(exit_status: int | None
 
 def test_exit_when_the_script_failed_then_its_last_words_are_told() -> None:
     check = checks.check_exit(10, ["0.97 setup", "0.99 FAILED: cannot write 'Y' to enabled", ""])
-    assert check.message == "the set-up failed in the guest: 0.99 FAILED: cannot write 'Y' to enabled"
+    assert (
+        check.message
+        == "the set-up, a hook or the end of the scenario failed in the guest: 0.99 FAILED: cannot write 'Y' to enabled"
+    )
 
 
 def test_integrity_when_every_page_was_right_then_passes_with_their_number() -> None:
@@ -175,3 +242,48 @@ def test_settled_when_the_guest_gave_up_waiting_then_the_trial_is_ours_to_explai
 
 def test_settled_when_nothing_is_said_then_passes() -> None:
     assert checks.check_settled(["9.1 pressure", "10.2 verify"]).status is Status.PASS
+
+
+def entering(*functions: str) -> Scenario:
+    return dataclasses.replace(scenarios()["memcg-limit"], enters=functions)
+
+
+@pytest.mark.parametrize(
+    ("calls", "status", "words"),
+    [
+        ({"shrink_worker": 3}, Status.PASS, "shrink_worker() was entered 3 times"),
+        ({"shrink_worker": 0}, Status.ERROR, "did not reach shrink_worker()"),
+        ({"zswap_store": 3}, Status.SKIP, "no data: shrink_worker() cannot be probed"),
+    ],
+)
+def test_entered_when_a_function_is_what_it_is_about_then_it_has_to_be_reached(
+    calls: dict[str, int], status: Status, words: str
+) -> None:
+    (check,) = checks.check_entered(entering("shrink_worker"), {"before": {"shrink_worker": 9}, "after": calls})
+    assert (check.status, words in check.message) == (status, True)
+
+
+def test_entered_when_nothing_was_counted_then_there_is_no_data() -> None:
+    assert [check.status for check in checks.check_entered(entering("a", "b"), {})] == [Status.SKIP, Status.SKIP]
+
+
+def test_overall_when_the_kernel_lacks_it_then_is_a_skip_and_no_pass() -> None:
+    lacking = checks.check_exit(14, ["0.99 SKIPPED: this kernel has no /sys/x"])
+    assert checks.overall([lacking]) == (
+        Status.SKIP,
+        "the kernel lacks what the scenario is about: 0.99 SKIPPED: this kernel has no /sys/x",
+    )
+
+
+def test_overall_when_a_check_has_no_data_then_the_trial_passes() -> None:
+    assert checks.overall([Check(name="probes", status=Status.SKIP, message="no data")]) == (Status.PASS, "")
+
+
+def test_integrity_when_a_page_is_wrong_then_what_it_looks_like_and_its_steps_are_told() -> None:
+    page = {"region": "hot", "page": 3, "address": "0x7f00", "offset": 0, "expected": "aa", "found": "00"}
+    page |= {"wrong_bytes": 4096, "zero": True, "history": ["fill:1", "pageout:2", "read:3"]}
+    check = checks.check_integrity([{"bad_page": page}, {"op": "verify", "pages": 9, "bad": 1}])
+    assert check.message.endswith("expected aa, found 00 (all zero)")
+    assert check.detail == (
+        "hot page 3 at 0x7f00, offset 0: 4096 wrong bytes (all zero); its steps: fill:1, pageout:2, read:3",
+    )

@@ -90,7 +90,7 @@ def test_result_when_nothing_was_recorded_then_is_no_pass() -> None:
 def test_result_when_the_trial_is_live_then_has_no_digest() -> None:
     sealed = request()
     live = dataclasses.replace(sealed, spec=dataclasses.replace(sealed.spec, sealed=False))
-    assert result_of(live, Recorded(files=real_files(), console="", wall_s=1.0)).digest == ""
+    assert result_of(live, Recorded(files=real_files(), console="", wall_s=1.0)).result.digest == ""
 
 
 @settings(PROFILE)

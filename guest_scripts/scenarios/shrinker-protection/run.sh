@@ -1,0 +1,31 @@
+# Swap-ins from the device against zswap's shrinker; see scenario.toml. Sourced by /guest/trial.
+# shellcheck shell=sh
+
+setup() {
+	need $ZSWAP/shrinker_enabled
+	put 0 /proc/sys/vm/page-cluster &&
+		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
+		zswap_on compressor="$COMPRESSOR" max_pool_percent="$MAX_POOL_PERCENT" shrinker_enabled=N &&
+		memcg_make load memory.zswap.max=0
+}
+
+# What was written to the device is in the swap cache still: reclaim drops it, or there would be nothing to read from the
+# device. It may not find as much as it is asked for.
+hook_open() {
+	echo 8M 2>/dev/null >$CGROUP/load/memory.reclaim
+	put max $CGROUP/load/memory.zswap.max
+}
+
+# shrink: ask all shrinkers for what they have, zswap's too.
+shrink() {
+	put Y $ZSWAP/shrinker_enabled &&
+		put 2 /proc/sys/vm/drop_caches &&
+		put N $ZSWAP/shrinker_enabled
+}
+
+# The first visit of an entry only clears its reference bit; the others, of dentries and the like, are emptied as well.
+hook_age() { shrink && sample aged; }
+
+hook_protected() { shrink && sample protected; }
+
+hook_unprotected() { shrink && sample unprotected; }

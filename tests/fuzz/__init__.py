@@ -1,0 +1,1 @@
+"""Damaged input for the readers, for longer than a test may take."""
