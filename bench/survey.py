@@ -56,8 +56,8 @@ EMPTY_PATCH = Path(__file__).parents[1] / "tests/data/mail/re-patch-v5-2-6-mm-zs
 
 def built(
     arguments: argparse.Namespace, names: Sequence[str], cancellation: Cancellation
-) -> tuple[KernelRole, KernelBuild, Selftests]:
-    """Build the kernel under survey and its own tests ``names``, or take them from the cache."""
+) -> tuple[KernelRole, dict[KernelRole, KernelBuild], dict[KernelRole, Selftests]]:
+    """Build the kernel under survey (with a patch base as well) and its own tests ``names``, or take them from the cache."""
     steps, cache = Steps(), cache_root()
     series = read_series(arguments.patch or EMPTY_PATCH)
     source = open_source(arguments.linux, cache=cache, steps=steps, cancellation=cancellation)
@@ -66,11 +66,13 @@ def built(
     sandbox = find_sandbox(cache=cache, cancellation=cancellation)
     workshop = Workshop(repo=source.repo, cache=cache, sandbox=sandbox, toolchain=find_toolchain(), jobs=usable_cpus())
     role = KernelRole.PATCHED if arguments.patch else KernelRole.BASE
-    for each in dict.fromkeys([KernelRole.BASE, role]):
-        build = build_kernel(
+    builds = {
+        each: build_kernel(
             build_request(each, trees, arguments.flavour), workshop, steps=steps, cancellation=cancellation
         )
-    return role, build, selftests_for(role, names, trees, workshop, cancellation)
+        for each in dict.fromkeys([KernelRole.BASE, role])
+    }
+    return role, builds, {each: selftests_for(each, names, trees, workshop, cancellation) for each in builds}
 
 
 def wanted(arguments: argparse.Namespace) -> Profile:
@@ -129,10 +131,10 @@ def main() -> int:
     profile = wanted(arguments)
     known = scenarios_named(profile.scenarios)
     check_plan(profile, scenarios=known, topologies=catalog.topologies())
-    role, build, selftests = built(arguments, selftest_names(tuple(known.values())), cancellation)
+    role, builds, selftests = built(arguments, selftest_names(tuple(known.values())), cancellation)
     scripts = locations.guest_scripts_folder()
     parts = Parts(
-        builds={role: build},
+        builds=builds,
         image=build_guest_image(scripts, cache=cache_root(), cancellation=cancellation),
         probes=probe_specs(scripts),
         architecture=catalog.architecture(),
@@ -140,8 +142,8 @@ def main() -> int:
         topologies=catalog.topologies(),
         qemu=qemu_version(catalog.architecture()),
         accelerator=Accelerator.TCG,
-        symbols={role: symbols_on(build)},
-        selftests={role: selftests},
+        symbols={each: symbols_on(build) for each, build in builds.items()},
+        selftests=selftests,
         again=arguments.again,
     )
     specs = planned_trials(profile, scenarios=known, topologies=catalog.topologies(), sealed=True, kernels=(role,))

@@ -234,6 +234,7 @@ measured_files() {
 		memory.zswap.current memory.zswap.max memory.zswap.writeback memory.pressure
 	echo /sys/devices/system/node/node*/vmstat /sys/devices/system/node/node*/numastat
 	# Files with one number each that a scenario writes itself, for metrics of the source file:/PATH.
+	# shellcheck disable=SC2086
 	echo ${OWN_FILES:-}
 }
 

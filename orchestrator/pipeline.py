@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from orchestrator.config import catalog, locations
+from orchestrator.config.lists import mailing_lists
 from orchestrator.config.scenarios import TRACING, scenarios_named
 from orchestrator.config.toml_files import Mistake, refusal
 from orchestrator.config.waivers import read_waivers
@@ -28,6 +29,7 @@ from orchestrator.host.sandbox import NO_SANDBOX, Sandbox, find_sandbox
 from orchestrator.host.steps import StepEvent, Steps
 from orchestrator.intake.reader import Wanted, read_series
 from orchestrator.judge.decide import decide
+from orchestrator.judge.health import base_trouble, first_look
 from orchestrator.judge.reach import with_reach
 from orchestrator.judge.waivers import Waived, apply_waivers
 from orchestrator.kernel.build import BuildRequest, build_kernel, request_for
@@ -46,9 +48,8 @@ from orchestrator.plan import check_plan, left_out, planned_trials
 from orchestrator.report.junit import render_junit
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
-from orchestrator.tree.apply import apply_series
-from orchestrator.tree.base import choose_base
 from orchestrator.tree.export import applied_diffs
+from orchestrator.tree.prepare import Preparation, prepare_trees
 from orchestrator.tree.sources import open_source
 from orchestrator.trial.runner import machine_config
 from orchestrator.trial.selftest_checks import skipped_selftests
@@ -215,10 +216,8 @@ class Pipeline:
         plan = self._plan
         with self._steps.step("source", linux=plan.linux):
             source = open_source(plan.linux, cache=self._cache, steps=self._steps, cancellation=self._cancellation)
-        with self._steps.step("base") as note:
-            base = choose_base(source, self._series, rev=plan.base_rev, cancellation=self._cancellation)
-            note(f"{base.describe}: {base.reason}")
-        trees = apply_series(source, base, self._series, steps=self._steps, cancellation=self._cancellation)
+        preparation = Preparation(rev=plan.base_rev, lists=mailing_lists())
+        trees = prepare_trees(source, self._series, preparation, steps=self._steps, cancellation=self._cancellation)
         self._run.write_series(self._series, applied_diffs(trees, cancellation=self._cancellation))
         return trees
 
@@ -293,7 +292,15 @@ class Pipeline:
         runner = self._runner(parts)
         resources = Resources(cpus=usable_cpus(), memory_mib=available_memory_mib())
         with self._steps.step("trials", total=len(self._plan.trials), done=len(done)):
-            for result in runner.run_all(left, resources):
+            first = first_look(left)
+            if first is not None:
+                # Base's health comes first: a base that does not boot is no background to judge a patch against.
+                (done[first],) = runner.run_all([first], resources)
+                base = builds[KernelRole.BASE]
+                trouble = base_trouble(done[first], base=f"{base.release} ({base.commit[:12]})")
+                if trouble is not None:
+                    raise trouble
+            for result in runner.run_all([spec for spec in left if spec != first], resources):
                 done[result.spec] = result
         return tuple(done[spec] for spec in self._plan.trials if spec in done)
 

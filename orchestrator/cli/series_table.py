@@ -18,7 +18,7 @@ from orchestrator.intake.reader import spans
 from orchestrator.intake.summary import Summary
 from orchestrator.intake.trust import describe
 from orchestrator.model.diff import read_diff
-from orchestrator.model.series import Patch, Series, Trailer, Trust
+from orchestrator.model.series import Patch, Series, Signature, Trailer, Trust
 from orchestrator.report.text import printable_line
 
 PEOPLE = 6
@@ -30,9 +30,9 @@ def print_list(listed: Sequence[Summary], notes: Sequence[str], console: Console
     """Print one line a series, and how to go on."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("sent", no_wrap=True)
+    table.add_column("sent", no_wrap=True, min_width=10)
     table.add_column("v", justify="right", no_wrap=True)
-    table.add_column("parts", justify="right", no_wrap=True)
+    table.add_column("parts", justify="right", no_wrap=True, min_width=5)
     table.add_column("title", ratio=3, overflow="ellipsis", no_wrap=True)
     table.add_column("sender", ratio=1, overflow="ellipsis", no_wrap=True)
     for line in listed:
@@ -90,6 +90,11 @@ def _facts(series: Series, *, partial: bool) -> Iterable[tuple[str, str | Text]]
         yield "needs", f"{prerequisite.kind}: {prerequisite.value}"
     for trailer in series.trailers:
         yield "answered", _trailer(trailer)
+    if (alike := _same_signatures(series)) is not None:
+        said = ("none" if each.trust is Trust.NONE else describe(each) for each in alike)
+        text = Text(", ".join(printable_line(each) for each in said))
+        text.stylize(_TRUST_STYLES[alike[0].trust])
+        yield "signatures", text
     yield "read from", f"{series.form} {series.source}"
 
 
@@ -138,8 +143,14 @@ def _patch_lines(patch: Patch, series: Series) -> Iterable[Text]:
         yield Text(printable_line(special), style="magenta")
     for trailer in patch.trailers:
         yield Text(printable_line(_trailer(trailer)), style="cyan")
-    for signature in patch.signatures:
+    for signature in () if _same_signatures(series) is not None else patch.signatures:
         yield Text(printable_line(describe(signature)), style=_TRUST_STYLES[signature.trust])
+
+
+def _same_signatures(series: Series) -> tuple[Signature, ...] | None:
+    """Return what became of the signatures where that is the same for all patches; None where there is nothing to say."""
+    found = {patch.signatures for patch in series.patches}
+    return next(iter(found)) or None if len(found) == 1 else None
 
 
 def _trailer(trailer: Trailer) -> str:

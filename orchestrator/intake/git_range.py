@@ -26,7 +26,7 @@ _PLAIN = (
 _OPTIONS = (
     "--stdout", "--no-attach", "--no-thread", "--no-cover-letter", "--no-signature", "--no-color", "--no-ext-diff",
     "--no-textconv", "--no-to", "--no-cc", "--no-add-header", "--full-index", "--find-renames", "--subject-prefix=PATCH",
-    "--src-prefix=a/", "--dst-prefix=b/", "--numbered",
+    "--src-prefix=a/", "--dst-prefix=b/", "--numbered", "--unified=3", "--inter-hunk-context=0",
 )  # fmt: skip
 
 

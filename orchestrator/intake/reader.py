@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,6 +111,17 @@ def series_of(found: Survey, wanted: Wanted) -> Series:
     if wanted.require_signature:
         require_signatures(series)
     return series
+
+
+def others_of(found: Survey, wanted: Wanted) -> tuple[Series, ...]:
+    """Return the other series of the input, as far as they can be put together: what is wanted may build on them."""
+    taken = pick_topic(found, wanted.pick)
+    others = []
+    for topic in found.topics:
+        if topic is not taken:
+            with contextlib.suppress(InputError):
+                others.append(assemble(topic, form=found.found.form, source=found.source))
+    return tuple(others)
 
 
 def pick_topic(found: Survey, pick: str | None) -> Topic:

@@ -90,7 +90,7 @@ def read_object(data: bytes) -> ObjectFile:
     """Return the object file in ``data``; raises :class:`NotAnObject`."""
     try:
         return _read(data)
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, ValueError, OverflowError, MemoryError) as error:
         if isinstance(error, NotAnObject):
             raise
         raise NotAnObject(f"damaged: {error}") from error

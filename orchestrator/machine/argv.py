@@ -59,9 +59,6 @@ def kernel_command_line(config: MachineConfig) -> str:
         "nokaslr",
         "norandmaps",
         "random.trust_cpu=off",
-        # Every CPU ticks, also an idle one: a memory cgroup's counters are flushed by a timer that does not wake an idle CPU
-        # (mm/memcontrol.c, flush_memcg_stats_dwork).
-        "nohz=off",
         # Swap devices are made by the scenarios, through configfs.
         "null_blk.nr_devices=0",
         "rdinit=/init",

@@ -88,6 +88,9 @@ def _run_suite(record: RunRecord) -> TestSuite:
         *((f"verdict.sentence.{number}", text) for number, text in enumerate(record.verdict.sentences, 1)),
         ("series", record.series.title),
         ("base", f"{record.trees.base.describe} ({record.trees.base.commit})"),
+        ("base.confidence", str(record.trees.base.confidence)),
+        ("base.reason", record.trees.base.reason),
+        *((f"applied.{patch.index}", str(patch.rung)) for patch in record.trees.applied),
         *((f"not_covered.{number}", text) for number, text in enumerate(record.verdict.not_covered, 1)),
         *((f"environment.{key}", value) for key, value in record.environment.items()),
     ]

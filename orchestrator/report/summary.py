@@ -11,7 +11,7 @@ from statistics import median
 
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
-from orchestrator.model.tree import AppliedPatch
+from orchestrator.model.tree import AppliedPatch, Rung
 from orchestrator.model.trial import Status
 from orchestrator.model.verdict import Change, Finding, MetricChange
 
@@ -198,19 +198,21 @@ def applied_lines(record: RunRecord) -> tuple[str, ...]:
     if missing := record.series.missing:
         numbers = ", ".join(str(number) for number in missing)
         lines.append(f"of the {record.series.total} parts the input does not hold {numbers}: not applied")
-    return tuple(lines)
+    base = record.trees.base
+    lines.append(f"this base with {base.confidence} confidence: {base.reason}")
+    return (*lines, *(item.text for item in base.prerequisites))
 
 
 def _applied_line(patch: AppliedPatch) -> str:
+    if patch.rung is Rung.PRESENT:
+        return f"{patch.subject}: {patch.rung}, so it changes nothing"
     fuzz = f", fuzz {patch.fuzz}" if patch.fuzz else ""
     stated = ""
     if patch.stated is not None:
-        agrees = (patch.stated.insertions, patch.stated.deletions) == (
-            patch.diffstat.insertions,
-            patch.diffstat.deletions,
-        )
-        stated = ", as the mail says" if agrees else f"; the mail says {patch.stated.describe()}"
-    return f"{patch.subject}: {patch.rung}{fuzz}; {patch.diffstat.describe()}{stated}"
+        stated = ", as the mail says" if patch.keeps_its_word else f"; the mail says {patch.stated.describe()}"
+    score = "" if patch.score is None else f"; score {patch.score:.2f}"
+    more = "".join(f"; {special}" for special in patch.specials)
+    return f"{patch.subject}: {patch.rung}{fuzz}; {patch.diffstat.describe()}{stated}{score}{more}"
 
 
 def trial_counts(record: RunRecord) -> str:

@@ -210,7 +210,7 @@ def _patch_text(patch: Patch, diff: str | None) -> str:
     if patch.date:
         head.append(f"Date: {_one_line(patch.date)}")
     if patch.message_id:
-        head.append(f"Message-ID: {_one_line(patch.message_id)}")
+        head.append(f"Message-ID: <{_one_line(patch.message_id)}>")
     body = patch.message.strip("\n")
     text = "\n".join([*head, "", body, "---", "", (diff if diff is not None else patch.diff).rstrip("\n"), ""])
     return text.encode("utf-8", "replace").decode()

@@ -19,13 +19,14 @@ from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.model.diff import FileDiff, read_diff
 from orchestrator.model.series import Diffstat, Patch, Series
+from orchestrator.model.specials import SYMLINK
 from orchestrator.model.tree import AppliedPatch, Base, HunkPlacement, Rung, Source, Trees, Try
 from orchestrator.tree.git import Git
 from orchestrator.tree.place import ambiguous_hunk
 from orchestrator.tree.recover import is_present, recover_file
 from orchestrator.tree.report import DoesNotApply, explain_misfit
 from orchestrator.tree.score import LEAST_PATCH, score_patch
-from orchestrator.tree.scratch import SYMLINK, Change, Entry, Scratch, find_entries, scratch_repository
+from orchestrator.tree.scratch import Change, Entry, Scratch, find_entries, scratch_repository
 
 GIT_RUNGS: tuple[tuple[Rung, tuple[str, ...]], ...] = (
     (Rung.AM, ()),

@@ -221,7 +221,8 @@ def _by_blobs(question: Question) -> Answer:
         if missing:
             shown = ", ".join(f"{path} {wanted[path]}" for path in missing[:3]) + (" ..." if len(missing) > 3 else "")
             why = "; patches that are not here may have made it" if question.series.missing else ""
-            text = f"of {_count(files, 'blob id')} {len(missing)} is in no commit of the tree: {shown}{why}"
+            are = "is" if len(missing) == 1 else "are"
+            text = f"of {_count(files, 'blob id')} {len(missing)} {are} not in the tree: {shown}{why}"
             return Answer(candidates=(), text=text)
     prefer = [ref for ref, _ in question.likely]
     refs = list(dict.fromkeys([*prefer, *question.refs]))

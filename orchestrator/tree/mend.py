@@ -145,7 +145,7 @@ def _unwrapped(hunk: Hunk, known: Known) -> Mended | None:
     firsts = [at + nr for at, size in proven.items() for nr in range(size - 1)]
     widest = max(len(line) for line in lines)
     narrow = min(len(lines[at]) + 1 + len(lines[at + 1].split()[0]) for at in firsts)
-    if widest >= narrow or widest < NARROWEST:
+    if widest >= narrow or narrow <= NARROWEST:
         return None
     joined: list[str] = []
     ends: list[int] = []
@@ -193,7 +193,9 @@ def _without_words(version: Mended, known: Known) -> Iterator[Mended]:
     if not foreign:
         return
     for at in foreign:
-        if at and lines[at - 1].startswith("+") and may_go_on(lines[at - 1], lines[at]):
+        is_rest = at > 0 and lines[at - 1].startswith("+") and may_go_on(lines[at - 1], lines[at])
+        if is_rest or _pieces(lines, at, known) or known.begun(lines[at]):
+            # These are no words of somebody's: the page broke them off.
             return
     around = _with_blanks(lines, foreign)
     for left_out in dict.fromkeys((frozenset(foreign), around)):

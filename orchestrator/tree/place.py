@@ -260,9 +260,9 @@ def _telling(keys: Sequence[str]) -> int:
 
 
 def _distinct(pool: Sequence[Place]) -> list[Place]:
-    """Return the places of ``pool`` that lead to different files; two readings may mean the same change."""
+    """Return the places of ``pool`` that lead to different files; of readings that mean the same, the best fitting one."""
     unique: dict[tuple[object, ...], Place] = {}
-    for place in pool:
+    for place in sorted(pool, key=lambda place: len(place.missed)):
         lines = place.core.of(place.reading)
         change = tuple((line.kind, fold(line.text)) for line in lines)
         unique.setdefault((place.core_at, change), place)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from orchestrator.errors import Evidence
-from orchestrator.model.diff import FileDiff, Hunk
+from orchestrator.model.diff import NO_NEWLINE, FileDiff, Hunk
 from orchestrator.model.tree import HunkPlacement, Quality
 from orchestrator.tree.indent import Tracker, blanks, column_of
 from orchestrator.tree.mend import NARROWEST, Known, hides_a_piece, may_go_on, mended_versions
@@ -52,11 +52,12 @@ def recover_file(base: str | None, diff: FileDiff, *, lossy: bool, exact: bool =
         raise DoesNotApply(f"{diff.path}: the patch adds this file, but the base has one")
     lines, ends_with_feed = _split(base or "")
     known = Known(lines)
-    readings = [(hunk, _readings(hunk, known, lossy=lossy)) for hunk in diff.hunks]
+    text = Text(lines)
+    readings = [(hunk, _readings(hunk, known, text, lossy=lossy)) for hunk in diff.hunks]
     if base is None:
         return _new_file(diff, [tuple(ways) for _, ways in readings], lossy=lossy)
     try:
-        places = place_hunks(Text(lines), [(hunk, tuple(ways)) for hunk, ways in readings], exact=exact)
+        places = place_hunks(text, [(hunk, tuple(ways)) for hunk, ways in readings], exact=exact)
     except Misfits as misfits:
         raise explain_misfit(misfits.why, lines, diff=diff, lossy=lossy) from misfits
     for place, (hunk, ways) in zip(places, readings, strict=True):
@@ -97,17 +98,19 @@ def _stands(text: Text, reading: Reading) -> bool:
     return old != new and len(occurrences(text, new)) == 1 and not occurrences(text, old)
 
 
-def _readings(hunk: Hunk, known: Known, *, lossy: bool) -> dict[Reading, int]:
+def _readings(hunk: Hunk, known: Known, text: Text, *, lossy: bool) -> dict[Reading, int]:
     """Return all readings of a hunk, as it stands and as it was before its page wrapped, cut or filled it.
 
-    With each comes how many of the page's lines it takes.
+    With each comes how many of the page's lines it takes. What was mended has to be in the file as a whole: fuzz on top
+    would be a guess at a guess.
     """
     if not lossy:
         return {strict_reading(hunk): len(hunk.lines)}
     found = {reading: len(reading) for reading in possible_readings(hunk, known.whole)}
     for version in mended_versions(hunk, known):
         for reading in possible_readings(version.hunk, known.whole, mended=version.at, whole=True):
-            found.setdefault(reading, version.ends[-1])
+            if occurrences(text, [fold(line.text) for line in reading if line.is_old]):
+                found.setdefault(reading, version.ends[-1])
     return found
 
 
@@ -122,6 +125,8 @@ def _refuse_pieces(diff: FileDiff, place: Place, behind: Sequence[str], lines: S
     if left_over is not None and left_over.startswith(("+", "-")):
         raise DoesNotApply(f"{name}: its counts leave out {left_over!r}; what stands between its lines?", hint=hint)
     at = hides_a_piece(place.reading, place.missed_at)
+    if at is None and _goes_on_behind(place.reading, behind):
+        at = len(place.reading) - 1
     if at is None and left_over is not None:
         at = _wrapped_line(place.reading)
     if at is not None:
@@ -129,6 +134,12 @@ def _refuse_pieces(diff: FileDiff, place: Place, behind: Sequence[str], lines: S
         raise DoesNotApply(
             f"{name}: the line behind the added line {text!r} may be its rest, wrapped by the page", hint=hint
         )
+
+
+def _goes_on_behind(reading: Reading, behind: Sequence[str]) -> bool:
+    """Whether what stands right behind a hunk may be the rest of the added line that ends it."""
+    is_rest = bool(behind) and behind[0].strip() not in {"", "--"} and not behind[0].startswith(NO_NEWLINE)
+    return is_rest and reading[-1].kind is Kind.ADDED and may_go_on(f"+{reading[-1].text}", behind[0])
 
 
 def _wrapped_line(reading: Reading) -> int | None:
@@ -194,6 +205,10 @@ def _new_file(diff: FileDiff, readings: Sequence[Sequence[Reading]], *, lossy: b
     for hunk, ways in zip(diff.hunks, readings, strict=True):
         if len(ways) != 1 or any(line.is_old for line in ways[0]):
             raise DoesNotApply(f"{diff.path}: hunk {hunk.number} of a new file has lines that are not added")
+        if lossy and _goes_on_behind(ways[0], hunk.lines[len(ways[0]) :]):
+            raise DoesNotApply(
+                f"{diff.path}: the last line of hunk {hunk.number} may go on in the next, wrapped by the page"
+            )
         added += ways[0]
     if lossy and added and not diff.path.endswith(C_SUFFIXES):
         raise _meaningful(diff)

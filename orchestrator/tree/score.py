@@ -18,8 +18,8 @@ FOLDED = 0.95
 INDENTED = 0.9
 MENDED = 0.75
 
-LEAST_HUNK = 0.55
-LEAST_PATCH = 0.75
+LEAST_HUNK = 0.6
+LEAST_PATCH = 0.7
 """Below these nothing is believed: the best try is shown instead."""
 
 

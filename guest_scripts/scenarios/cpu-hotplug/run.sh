@@ -4,7 +4,8 @@
 CPUS=/sys/devices/system/cpu
 
 setup() {
-	put 0 /proc/sys/vm/page-cluster &&
+	mkfifo /run/go &&
+		put 0 /proc/sys/vm/page-cluster &&
 		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
 		zswap_on compressor="$COMPRESSOR" max_pool_percent=50 shrinker_enabled=N &&
 		memcg_make load memory.zswap.max="$ZSWAP_MAX" &&
@@ -14,7 +15,7 @@ setup() {
 	[ -n "$LEAVING" ] || skip "no CPU of this machine can be taken offline"
 }
 
-hook_start() { job leaving cpus_leave; }
+hook_start() { job leaving cpus_leave && echo go >/run/go; }
 
 # cpus_leave: each CPU out and in again, until the workload is through, 4 times at least and 64 at most.
 cpus_leave() {

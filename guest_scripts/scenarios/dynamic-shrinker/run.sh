@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 
 setup() {
-	need $ZSWAP/shrinker_enabled
+	need "$ZSWAP/shrinker_enabled"
 	put 0 /proc/sys/vm/page-cluster &&
 		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
 		zswap_on compressor="$COMPRESSOR" max_pool_percent="$MAX_POOL_PERCENT" shrinker_enabled=Y &&

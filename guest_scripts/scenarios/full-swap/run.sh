@@ -10,4 +10,4 @@ setup() {
 
 hook_full() { sample full; }
 
-hook_drop() { reclaim load 1M; }
+hook_drop() { reclaim load 2M; }

@@ -10,6 +10,10 @@ setup() {
 	need $ZSWAP_DEBUG/stored_incompressible_pages
 }
 
-hook_full() { sample full; }
+hook_full() {
+	sample full || return 1
+	# What was written is in the swap cache as well until reclaim comes by again; then it has to come from the device.
+	reclaim load 4M
+}
 
 hook_loaded() { sample loaded; }

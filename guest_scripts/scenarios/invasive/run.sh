@@ -5,7 +5,7 @@ setup() {
 	put 0 /proc/sys/vm/page-cluster &&
 		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
 		zswap_on compressor="$COMPRESSOR" max_pool_percent="$MAX_POOL_PERCENT" shrinker_enabled=N &&
-		memcg_make limited memory.zswap.max="$ZSWAP_MAX" &&
+		memcg_make limited memory.zswap.max="$ZSWAP_MAX" memory.max="$MEMORY_MAX" &&
 		memcg_make other
 }
 

@@ -10,20 +10,20 @@ setup() {
 		memcg_make load memory.zswap.max=0
 }
 
-hook_raise() { sample none && put max $LIMIT; }
+hook_raise() { sample none && put max "$LIMIT"; }
 
-hook_lower() { sample raised && put "$LOWERED" $LIMIT; }
+hook_lower() { sample raised && put "$LOWERED" "$LIMIT"; }
 
 hook_start_moving() { sample lowered && job moving move_limit; }
 
 # move_limit: each limit holds for some pages; 5 ms are about 100 of them.
 move_limit() {
 	for limit in 256K max 0 768K 64K 2M 0 512K 128K max; do
-		put $limit $LIMIT || return 1
+		put $limit "$LIMIT" || return 1
 		sleep 0.005
 	done
 }
 
-hook_close() { job_wait moving && sample moved && put 0 $ZSWAP/max_pool_percent; }
+hook_close() { job_wait moving && sample moved && put 0 "$ZSWAP/max_pool_percent"; }
 
-hook_reopen() { sample closed && put "$MAX_POOL_PERCENT" $ZSWAP/max_pool_percent; }
+hook_reopen() { sample closed && put "$MAX_POOL_PERCENT" "$ZSWAP/max_pool_percent"; }

@@ -9,7 +9,7 @@ setup() {
 	for memcg_name in $TRIAL_MEMCGS; do
 		memcg_make "$memcg_name" || return 1
 	done
-	put "$MEMORY_MAX" $CGROUP/lead/memory.max
+	put "$MEMORY_MAX" "$CGROUP/lead/memory.max"
 }
 
 # Until the 32 other processes stand at their barriers; at most 120 s of guest time.

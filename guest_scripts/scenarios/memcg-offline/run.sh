@@ -14,7 +14,7 @@ setup() {
 			accept_threshold_percent="$ACCEPT_THRESHOLD_PERCENT" shrinker_enabled=N &&
 		memcg_make home/load memory.max="$MEMORY_MAX" || return 1
 	for number in $DOOMED; do
-		memcg_make home/doomed.$number || return 1
+		memcg_make "home/doomed.$number" || return 1
 	done
 }
 
@@ -23,7 +23,7 @@ hook_populate() {
 	for number in $DOOMED; do
 		memcg=$CGROUP/home/doomed.$number
 		sh -c 'echo $$ >"$0/cgroup.procs" && dd if="$1" of="$2" bs=4096 skip=$((16 * $3)) count=128 2>/dev/null' \
-			"$memcg" "$SOURCE" $FILES_KEPT/$number $number || return 1
+			"$memcg" "$SOURCE" "$FILES_KEPT/$number" "$number" || return 1
 		echo 1M 2>/dev/null >"$memcg/memory.reclaim"
 	done
 	sample populated
@@ -34,14 +34,14 @@ hook_start_removal() { job removal remove_all; }
 # remove_all: each cgroup once the worker has written back 32 pages more. Where it does not, after 2 s of guest time.
 remove_all() {
 	for number in $DOOMED; do
-		goal=$(($(cat $ZSWAP_DEBUG/written_back_pages) + 32))
+		goal=$(($(cat "$ZSWAP_DEBUG/written_back_pages") + 32))
 		tries=400
-		while [ "$(cat $ZSWAP_DEBUG/written_back_pages)" -lt $goal ] && [ $tries -gt 0 ]; do
+		while [ "$(cat "$ZSWAP_DEBUG/written_back_pages")" -lt $goal ] && [ $tries -gt 0 ]; do
 			tries=$((tries - 1))
 			sleep 0.005
 		done
-		rmdir $CGROUP/home/doomed.$number || return 1
-		note "removed doomed.$number, $(cat $ZSWAP_DEBUG/written_back_pages) pages written back"
+		rmdir "$CGROUP/home/doomed.$number" || return 1
+		note "removed doomed.$number, $(cat "$ZSWAP_DEBUG/written_back_pages") pages written back"
 	done
 }
 
@@ -49,7 +49,7 @@ hook_removed() { job_wait removal; }
 
 teardown() {
 	for number in $DOOMED; do
-		dd if="$SOURCE" bs=4096 skip=$((16 * number)) count=128 2>/dev/null | cmp - $FILES_KEPT/$number || return 1
+		dd if="$SOURCE" bs=4096 skip=$((16 * number)) count=128 2>/dev/null | cmp - "$FILES_KEPT/$number" || return 1
 	done
 	umount $FILES_KEPT
 }

@@ -7,3 +7,6 @@ setup() {
 		zswap_on compressor="$COMPRESSOR" max_pool_percent=50 shrinker_enabled=N &&
 		memcg_make load memory.zswap.max="$ZSWAP_MAX"
 }
+
+# What was written is in the swap cache as well until reclaim comes by again; then it has to come from the device.
+hook_drop() { reclaim load 4M; }

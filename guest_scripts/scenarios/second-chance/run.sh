@@ -9,6 +9,6 @@ setup() {
 }
 
 # The limit is compared in whole pages, and at it means over it: 16 entries take 5 pages.
-hook_few() { sample few && put 20K $CGROUP/load/memory.zswap.max; }
+hook_few() { sample few && put 20K "$CGROUP/load/memory.zswap.max"; }
 
-hook_one() { sample one && put "$ZSWAP_MAX" $CGROUP/load/memory.zswap.max; }
+hook_one() { sample one && put "$ZSWAP_MAX" "$CGROUP/load/memory.zswap.max"; }

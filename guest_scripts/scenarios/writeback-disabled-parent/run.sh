@@ -10,9 +10,9 @@ setup() {
 }
 
 hook_disabled() {
-	put Y $ZSWAP/shrinker_enabled &&
+	put Y "$ZSWAP/shrinker_enabled" &&
 		put 2 /proc/sys/vm/drop_caches &&
-		put N $ZSWAP/shrinker_enabled &&
+		put N "$ZSWAP/shrinker_enabled" &&
 		sample disabled &&
-		put 1 $CGROUP/parent/memory.zswap.writeback
+		put 1 "$CGROUP/parent/memory.zswap.writeback"
 }

@@ -10,13 +10,13 @@ setup() {
 
 hook_disabled() {
 	# There is nothing that could go: anonymous memory alone, and zswap takes no more of it.
-	if echo 2M 2>/dev/null >$CGROUP/load/memory.reclaim; then
+	if echo 2M 2>/dev/null >"$CGROUP/load/memory.reclaim"; then
 		note "reclaim found 2 MiB in a cgroup that may neither store nor write back"
 		return 1
 	fi
-	put Y $ZSWAP/shrinker_enabled &&
+	put Y "$ZSWAP/shrinker_enabled" &&
 		put 2 /proc/sys/vm/drop_caches &&
-		put N $ZSWAP/shrinker_enabled &&
+		put N "$ZSWAP/shrinker_enabled" &&
 		sample disabled &&
-		put 1 $CGROUP/load/memory.zswap.writeback
+		put 1 "$CGROUP/load/memory.zswap.writeback"
 }

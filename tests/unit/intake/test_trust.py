@@ -141,7 +141,8 @@ def patatt_signed(tmp_path_factory: pytest.TempPathFactory) -> Signed:
     mail = patatt("sign", given=mail)
     keyring = home / "keyring" / "ed25519" / "example.org" / "a"
     keyring.mkdir(parents=True)
-    (public,) = (path for path in (home / "data" / "patatt" / "public").rglob("*") if path.is_file())
+    # The same key lies there under its name and under its hash.
+    public = next(path for path in (home / "data" / "patatt" / "public").rglob("*") if path.is_file())
     (keyring / "20260629").write_bytes(public.read_bytes())
     return Signed(mail=mail, keys=home / "keyring")
 

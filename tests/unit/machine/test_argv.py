@@ -15,7 +15,9 @@ from orchestrator.model.topology import Node, Topology
 
 TOPOLOGIES = ("one-node", "two-node", "four-node", "memoryless", "cpuless", "one-cpu-four-nodes")
 
-COMMAND_LINE = "console=ttyS0 panic=-1 oops=panic nokaslr norandmaps random.trust_cpu=off nohz=off null_blk.nr_devices=0 rdinit=/init"
+COMMAND_LINE = (
+    "console=ttyS0 panic=-1 oops=panic nokaslr norandmaps random.trust_cpu=off null_blk.nr_devices=0 rdinit=/init"
+)
 
 SEALED = """
 -accel tcg,thread=single

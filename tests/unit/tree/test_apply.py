@@ -245,14 +245,80 @@ def test_apply_series_when_a_path_leads_into_a_submodule_then_it_is_refused(
         )
 
 
-@pytest.mark.parametrize("target", ["/etc", "../../etc", "mm/../../etc"])
+@pytest.mark.parametrize("target", ["/etc", "..", "../../etc", "mm/../../etc", "include/link/../../etc"])
 def test_apply_series_when_a_new_link_leads_out_then_it_is_refused(apply: Apply, target: str) -> None:
-    assert "it leads out of the tree" in refused(apply, new_link(target))
+    assert "leads out of the tree" in refused(apply, new_link(target))
 
 
 def test_apply_series_when_a_new_link_stays_inside_then_it_is_made(apply: Apply, source: Source) -> None:
     trees = apply(new_link("mm/zswap.c"))
     assert content(source, trees.patched_commit, "l") == "mm/zswap.c"
+    assert trees.applied[0].specials == ("create mode 120000 l",)
+
+
+def test_apply_series_when_a_later_patch_writes_through_a_new_link_then_it_is_refused(apply: Apply) -> None:
+    through = "diff --git a/l/n b/l/n\nnew file mode 100644\n--- /dev/null\n+++ b/l/n\n@@ -0,0 +1 @@\n+x\n"
+
+    assert "l is a symbolic link in the base" in refused(apply, new_link("mm"), through)
+
+
+def test_apply_series_when_modes_and_names_change_then_they_are_shown(apply: Apply, user_tree: UserTree) -> None:
+    user_tree.git("mv", "mm/twins.c", "mm/triplets.c")
+    (user_tree.folder / "Kbuild").chmod(0o755)
+    user_tree.git("add", "--all")
+    made = user_tree.git("diff", "--cached", "-M", "HEAD") + "\n"
+
+    (patch,) = apply(made).applied
+
+    assert patch.specials == ("mode change 100644 => 100755 Kbuild", "rename mm/{twins.c => triplets.c} (100%)")
+
+
+def test_apply_series_when_half_of_a_patch_is_in_the_base_then_it_is_refused(apply: Apply) -> None:
+    other = change("mm/twins.c", "int f0(void)", "long f0(void)")
+
+    said = refused(apply, ONE_NODE, ONE_NODE + other)
+
+    assert "mm/zswap.c: hunk 1 (@@ -1295,6 +1295,8 @@): the base has this change already, at line 1295" in said
+
+
+def test_apply_series_when_a_lossy_patch_is_in_the_base_then_it_is_not_made_twice(apply: Apply) -> None:
+    head, body = ONE_NODE.splitlines()[:2], ONE_NODE.splitlines()[2:]
+    lossy = "\n".join([*head, *(f"{line[:1].strip()}{line[1:].strip()}" for line in body), ""])
+
+    first, second = apply(lossy, lossy, lossy=True).applied
+
+    assert (first.rung, second.rung) == (Rung.RECOVERED, Rung.PRESENT)
+    assert second.commit == first.commit
+
+
+def test_apply_series_when_rungs_fail_then_each_is_recorded_with_its_reason(apply: Apply) -> None:
+    (patch,) = apply(ONE_NODE.replace(" \t}\n", " \t} /* from another patch */\n")).applied
+
+    assert [(entry.rung, entry.held) for entry in patch.tries] == [
+        (Rung.AM, False),
+        (Rung.AM_3WAY, False),
+        (Rung.WHITESPACE, False),
+        (Rung.RECOVERED, True),
+    ]
+    assert patch.tries[0].said == "patch failed: mm/zswap.c:1295"
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_apply_series_when_strict_then_what_git_does_not_take_is_refused(
+    source: Source, steps: Steps, *, lossy: bool
+) -> None:
+    blanks = "".join(line.replace("\t", " " * 8) + "\n" for line in ONE_NODE.splitlines())
+    series = series_of(ONE_NODE if lossy else blanks, lossy=lossy)
+
+    with pytest.raises(InputError, match=r"does not apply to 7\.2\.12"):
+        apply_series(
+            source,
+            choose_base(source, series, rev=None),
+            series,
+            steps=steps,
+            cancellation=Cancellation(),
+            strict=True,
+        )
 
 
 def test_apply_series_when_the_file_is_unknown_then_it_says_so(apply: Apply) -> None:

@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InputError
+from orchestrator.intake.reader import read_series
 from orchestrator.model.diff import read_diff
 from orchestrator.tree.recover import recover_file
 from tests.unit.tree.conftest import IDENTITY, ZSWAP
 
-EXAMPLES = int(os.environ.get("ROUND_TRIPS", "60"))
+EXAMPLES = int(os.environ.get("ROUND_TRIPS", "40"))
 PROFILE = settings(
     max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -208,6 +209,53 @@ def test_recovery_when_somebody_answers_between_the_lines_then_it_is_the_same_or
 
     check()
     assert seen["recovered"] > seen["refused"] / 3
+
+
+HEAD = """Re: [PATCH] mm/x: change it
+From: A Reviewer
+Date: Mon Jun 29 2026 - 20:21:31 EST
+On Mon, Jun 29, 2026 at 07:20:28PM +0800, An Author wrote:
+> From: An Author <a@xxxxxxxxxxx>
+>
+> It has to be changed.
+>
+> Signed-off-by: An Author <a@xxxxxxxxxxx>
+> ---
+"""
+
+
+def quoted(page: str, answers: list[tuple[int, list[str]]]) -> str:
+    """Return an archive's page of an answer to the patch: the patch quoted, words between its lines not."""
+    shown = [f"> {line}" if line else ">" for line in page.splitlines()]
+    for at, words in sorted(answers, key=lambda answer: -answer[0]):
+        where = at % (len(shown) + 1)
+        shown[where:where] = ["", *words, ""]
+    return HEAD + "\n".join([*shown, ""])
+
+
+def test_recovery_when_the_page_is_a_quoted_answer_then_intake_and_trees_together_hold(tmp_path: Path) -> None:
+    seen: Counter[str] = Counter()
+    answers = st.tuples(st.integers(0, 60), st.lists(st.sampled_from(WORDS), min_size=1, max_size=3))
+    file = tmp_path / "page.txt"
+
+    @PROFILE
+    @given(EDITS, st.sampled_from(["folds", "drops"]), st.lists(answers, max_size=2))
+    def check(edits: list[tuple[int, int, list[str]]], how: str, said: list[tuple[int, list[str]]]) -> None:
+        new = edited(LINES, edits)
+        if not (diff := git_diff(LINES, new, 3)):
+            return
+        file.write_text(quoted(mangled(diff, how), said))
+        try:
+            series = read_series(file)
+        except InputError:
+            seen["refused"] += 1
+            return
+        (patch,) = series.patches
+        assert patch.lossy
+        hold(new, patch.diff, seen)
+
+    check()
+    assert seen["recovered"] > seen["refused"]
 
 
 def test_recovery_when_the_base_has_moved_on_then_the_change_lands_on_the_same_lines_or_is_refused() -> None:
