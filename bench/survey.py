@@ -137,7 +137,7 @@ def main() -> int:
         builds=builds,
         image=build_guest_image(scripts, cache=cache_root(), cancellation=cancellation),
         probes=probe_specs(scripts),
-        architecture=catalog.architecture(),
+        architecture=catalog.flavour(arguments.flavour).on(catalog.architecture()),
         scenarios=known,
         topologies=catalog.topologies(),
         qemu=qemu_version(catalog.architecture()),

@@ -198,6 +198,7 @@ sample() {
 }
 
 read_counters() {
+	# shellcheck disable=SC2086 # a list of words
 	sampler --once --label "$1" --out /results/samples $FILES &&
 		probes --read "$TRACEFS" /trial/probes.spec --label "$1" --out /results/counts
 }

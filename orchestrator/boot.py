@@ -134,7 +134,7 @@ def booted(request: BootRequest, *, steps: Steps, cancellation: Cancellation) ->
     keys = make_keys()
     files = SshFiles(authorized_keys=keys.authorized_keys, host_key=keys.host_key_file, entropy=keys.entropy)
     resources = Resources(cpus=usable_cpus(), memory_mib=available_memory_mib())
-    memory = request.topology.memory_mib + QEMU_OVERHEAD_MIB
+    memory = request.topology.with_shadow(architecture.shadow_share).memory_mib + QEMU_OVERHEAD_MIB
     with (
         workspace.scratch_folder("orchestrator-boot") as folder,
         resources.leased(cpus=1, memory_mib=memory, cancellation=cancellation),

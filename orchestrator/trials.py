@@ -131,7 +131,7 @@ class TrialRunner:
         spec, topology = request.spec, request.topology
         # All vCPUs of a sealed machine take turns on one host thread.
         cpus = 1 if spec.sealed else topology.cpus
-        memory = topology.memory_mib + QEMU_OVERHEAD_MIB
+        memory = topology.with_shadow(request.architecture.shadow_share).memory_mib + QEMU_OVERHEAD_MIB
         with (
             resources.leased(cpus=cpus, memory_mib=memory, cancellation=self._cancellation),
             self._steps.step("trial", id=spec.id, kernel=spec.kernel) as note,
@@ -168,6 +168,7 @@ class TrialRunner:
             topology,
             probes=b"".join(parts.probes[name] for name in ("", *scenario.tracing)),
             selftests=parts.selftests_of(spec),
+            slowdown=parts.architecture.slowdown,
         )
         keys = make_keys()
         files = SshFiles(authorized_keys=keys.authorized_keys, host_key=keys.host_key_file, entropy=keys.entropy)
@@ -201,7 +202,7 @@ class TrialRunner:
 
         What base took in an earlier run, maybe on another host, is good enough to look closer, not to blame anybody.
         """
-        limit = request.scenario.timeout_s
+        limit = request.scenario.timeout_s * request.architecture.slowdown
         if _may_hang(request.spec):
             self._recall_base(request)
             place = _place(request.spec)

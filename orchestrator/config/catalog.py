@@ -46,13 +46,15 @@ class ArchitectureTable(Strict):
 
 
 class FlavourTable(Strict):
-    """One kernel flavour. ``image`` and ``target`` replace the architecture's."""
+    """One kernel flavour; see :class:`orchestrator.model.kernel.Flavour`."""
 
     what_for: str
     fragments: list[str]
     parameters: list[str] = Field(default_factory=list)
     image: str = ""
     target: str = ""
+    shadow_share: Annotated[int, Field(ge=2)] | None = None
+    slowdown: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
     def check_image(self) -> FlavourTable:
@@ -114,6 +116,8 @@ def flavour(name: str = "plain") -> Flavour:
         parameters=tuple(table.parameters),
         image=table.image,
         target=table.target,
+        shadow_share=table.shadow_share or 0,
+        slowdown=table.slowdown,
     )
 
 

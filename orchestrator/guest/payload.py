@@ -50,15 +50,16 @@ def trial_payload(
     *,
     probes: bytes,
     selftests: Mapping[str, bytes] | None = None,
+    slowdown: int = 1,
 ) -> bytes:
     """Return the archive for one trial; the same for base and patched, but for ``selftests``, which come from the tree.
 
-    ``probes`` is the probes' specification.
+    ``probes`` is the probes' specification; ``slowdown`` how many times as long as usual the guest may take.
     """
     jobs = jobs_of(scenario, topology)
     return cpio.write_archive(
         [
-            cpio.file("trial/trial.env", _environment(spec, scenario).encode()),
+            cpio.file("trial/trial.env", _environment(spec, scenario, slowdown).encode()),
             cpio.file("trial/processes", _processes(jobs, spec.seed).encode()),
             *(cpio.file(f"trial/workloads/{job.name}", job.text.encode()) for job in jobs),
             cpio.file("trial/run.sh", (scenario.folder / "run.sh").read_bytes(), executable=True),
@@ -96,14 +97,14 @@ def keys_payload(keys: SshFiles) -> bytes:
     )
 
 
-def _environment(spec: TrialSpec, scenario: Scenario) -> str:
+def _environment(spec: TrialSpec, scenario: Scenario, slowdown: int) -> str:
     """Return ``trial.env``: what the guest's scripts are told, as shell assignments."""
     values: Mapping[str, str] = {
         "TRIAL_MODE": "sealed" if spec.sealed else "live",
         "TRIAL_SCENARIO": scenario.name,
         "TRIAL_SEED": str(spec.seed),
         "TRIAL_MEMCGS": " ".join(scenario.memcgs),
-        "TRIAL_GUEST_TIMEOUT_S": str(GUEST_TIMEOUT_S if spec.sealed else LIVE_TIMEOUT_S),
+        "TRIAL_GUEST_TIMEOUT_S": str(GUEST_TIMEOUT_S * slowdown if spec.sealed else LIVE_TIMEOUT_S),
         "TRIAL_SAMPLE_MS": str(SAMPLE_MS),
         "TRIAL_TRACE_KB": str(TRACE_KB),
         **dict(scenario.knobs),

@@ -70,7 +70,7 @@ def kernel_command_line(config: MachineConfig) -> str:
 
 def qemu_argv(config: MachineConfig) -> list[str]:
     """Return QEMU's argument list for ``config``."""
-    topology = config.topology
+    topology = config.topology.with_shadow(config.architecture.shadow_share)
     # fmt: off
     return [
         config.architecture.qemu,

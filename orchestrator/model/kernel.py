@@ -21,6 +21,9 @@ class Architecture:
 
     ``image`` is the build's bootable file relative to the object tree, ``target`` the make target that makes it;
     ``fragments`` are files of ``kconfigs/``; ``parameters`` are words of the kernel's command line.
+
+    The kernel takes one part in ``shadow_share`` of all the machine's memory for itself, out of node 0 (0: none); a trial
+    may take ``slowdown`` times as long as one of an ordinary kernel.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Architecture:
     console: str
     fragments: tuple[str, ...]
     parameters: tuple[str, ...] = ()
+    shadow_share: int = 0
+    slowdown: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ class Flavour:
     """A kernel configuration by name: the fragments of ``kconfigs/`` merged over tinyconfig, in this order.
 
     ``parameters`` are words of the kernel's command line. ``image`` and ``target`` replace the architecture's where they
-    are not empty.
+    are not empty. ``shadow_share`` and ``slowdown`` are as in :class:`Architecture`.
     """
 
     name: str
@@ -49,6 +54,8 @@ class Flavour:
     parameters: tuple[str, ...] = ()
     image: str = ""
     target: str = ""
+    shadow_share: int = 0
+    slowdown: int = 1
 
     def on(self, architecture: Architecture) -> Architecture:
         """Return ``architecture`` as this flavour of it is built and booted: the architecture's fragments come first."""
@@ -58,6 +65,8 @@ class Flavour:
             parameters=(*architecture.parameters, *self.parameters),
             image=self.image or architecture.image,
             target=self.target or architecture.target,
+            shadow_share=self.shadow_share,
+            slowdown=self.slowdown,
         )
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+
+BLOCK_MIB = 128
+"""A memory block of x86_64 (memory_block_size_bytes): nodes that begin and end with one can be taken offline by it."""
+
+IMAGE_MIB = 64
+"""What the image of a kernel that has a shadow takes beyond an ordinary one's, with lockdep's and kmemleak's tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +72,21 @@ class Topology:
     def has_hmat(self) -> bool:
         """Whether the machine tells latencies and bandwidths."""
         return any(node.accesses for node in self.nodes)
+
+    def with_shadow(self, share: int) -> Topology:
+        """Return the topology with more memory on node 0, for a kernel that takes one part in ``share`` of all from there.
+
+        Node 0 then has at least as much left as it would have with an ordinary kernel. KASAN's shadow of what one
+        mapping covers comes from the node that this begins on (arch/x86/mm/kasan_init_64.c, map_range): from node 0.
+        With ``share`` 0 it is the same topology.
+        """
+        if not share:
+            return self
+        # The shadow is one of all memory, this addition included.
+        needed = (self.memory_mib // share + IMAGE_MIB) * share // (share - 1)
+        first = self.nodes[0]
+        more = dataclasses.replace(first, memory_mib=first.memory_mib + -(-needed // BLOCK_MIB) * BLOCK_MIB)
+        return dataclasses.replace(self, nodes=(more, *self.nodes[1:]))
 
     def cpus_of(self, node: int) -> tuple[int, ...]:
         """Return the numbers of the CPUs of ``node``: consecutive, nodes in order."""

@@ -16,8 +16,8 @@ RESERVED_KIB = 48 << 10
 FIRST_RESERVED_KIB = 64 << 10
 """What the kernel's image (that of a debug flavour is large), loaded into node 0, may take away there beside that."""
 
-RESERVED_SHARE = 6
-"""One part in so many may go as well: the memory map takes 1/64, KASAN's shadow 1/8, page_owner some of it."""
+RESERVED_SHARE = 32
+"""One part in so many may go as well: the memory map takes 1/64, page_owner some of it. KASAN's shadow is counted apart."""
 
 UNSETTLED = "did not settle"
 """What ``settle`` in ``guest_scripts/lib.sh`` says when it gives up."""
@@ -40,9 +40,13 @@ EXIT_MEANINGS: Mapping[int, tuple[Status, str]] = {
 """Exit statuses of ``guest_scripts/trial``."""
 
 
-def check_topology(topology: Topology, seen: Sequence[GuestNode]) -> Check:
-    """Compare what the guest's kernel saw with what was asked for; a difference is an ERROR of ours."""
+def check_topology(topology: Topology, seen: Sequence[GuestNode], *, share: int = 0) -> Check:
+    """Compare what the guest's kernel saw with what was asked for; a difference is an ERROR of ours.
+
+    ``share`` is the architecture's ``shadow_share``.
+    """
     differences = []
+    machine = topology.with_shadow(share)
     if len(seen) != len(topology.nodes):
         differences.append(f"{len(seen)} nodes instead of {len(topology.nodes)}")
     by_number = {node.number: node for node in seen}
@@ -51,7 +55,7 @@ def check_topology(topology: Topology, seen: Sequence[GuestNode]) -> Check:
         differences += (
             [f"there is no node {number}"]
             if node is None
-            else [f"node {number} {difference}" for difference in _differences(topology, node)]
+            else [f"node {number} {difference}" for difference in _differences(machine, node, share)]
         )
     return Check(
         name="topology",
@@ -60,11 +64,12 @@ def check_topology(topology: Topology, seen: Sequence[GuestNode]) -> Check:
     )
 
 
-def _differences(topology: Topology, node: GuestNode) -> Iterator[str]:
+def _differences(topology: Topology, node: GuestNode, share: int) -> Iterator[str]:
     """Yield how one node is not as it was asked for, each as the rest of a sentence about it."""
     wanted = topology.nodes[node.number]
     high = wanted.memory_mib << 10
-    if not high - reserved_kib(node.number, high) <= node.memory_kib <= high:
+    shadow = (topology.memory_mib << 10) // share if share and node.number == 0 else 0
+    if not high - shadow - reserved_kib(node.number, high) <= node.memory_kib <= high:
         yield f"has {node.memory_kib} KiB instead of about {high}"
     if node.cpus != topology.cpus_of(node.number):
         yield f"has the CPUs {node.cpus} instead of {topology.cpus_of(node.number)}"

@@ -116,7 +116,9 @@ def _of_the_machine(request: TrialRequest, files: Mapping[str, bytes]) -> list[C
     """Check what can be checked of every trial, however it ended."""
     log = _text(files, TRIAL_LOG).splitlines()
     return [
-        checking.check_topology(request.topology, records.parse_topology(_text(files, TOPOLOGY))),
+        checking.check_topology(
+            request.topology, records.parse_topology(_text(files, TOPOLOGY)), share=request.architecture.shadow_share
+        ),
         checking.check_exit(counter_of(_text(files, EXIT_STATUS)), log),
         checking.check_settled(log),
     ]

@@ -15,8 +15,8 @@ switch_to() {
 		note "this kernel has no compressor $1"
 		return 0
 	fi
-	put "$1" $ZSWAP/compressor || return 1
-	[ "$(cat $ZSWAP/compressor)" = "$1" ] || return 1
+	put "$1" "$ZSWAP"/compressor || return 1
+	[ "$(cat "$ZSWAP"/compressor)" = "$1" ] || return 1
 	SWITCHES=$((SWITCHES + 1))
 	note "the compressor is $1"
 }
@@ -29,6 +29,6 @@ hook_fifth() { switch_to "$FIFTH"; }
 hook_back() { switch_to "$COMPRESSOR"; }
 
 hook_enough() {
-	[ $SWITCHES -ge 3 ] || skip "this kernel has no compressors to switch between"
+	[ "$SWITCHES" -ge 3 ] || skip "this kernel has no compressors to switch between"
 	sample stored
 }

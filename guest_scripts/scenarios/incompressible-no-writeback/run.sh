@@ -11,5 +11,5 @@ setup() {
 # While nothing may be written back, and then the same pages again when they may.
 hook_allow() {
 	sample refused &&
-		put 1 $CGROUP/load/memory.zswap.writeback
+		put 1 "$CGROUP"/load/memory.zswap.writeback
 }

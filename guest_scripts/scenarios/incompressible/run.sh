@@ -7,7 +7,7 @@ setup() {
 		zswap_on compressor="$COMPRESSOR" max_pool_percent=50 shrinker_enabled=N &&
 		memcg_make load memory.zswap.max="$ZSWAP_MAX" memory.zswap.writeback=1 || return 1
 	# Before 7.2 such pages are refused, and go to swap.
-	need $ZSWAP_DEBUG/stored_incompressible_pages
+	need "$ZSWAP_DEBUG"/stored_incompressible_pages
 }
 
 hook_full() {

@@ -14,7 +14,7 @@ setup() {
 hook_greed() {
 	echo go >/run/begin
 	tries=600
-	while grep -q . $CGROUP/greedy/cgroup.procs && ! grep -qsF '"op":"barrier"' "$(record_of greedy)"; do
+	while grep -q . "$CGROUP"/greedy/cgroup.procs && ! grep -qsF '"op":"barrier"' "$(record_of greedy)"; do
 		[ $tries -gt 0 ] || return 1
 		tries=$((tries - 1))
 		sleep 0.1

@@ -12,11 +12,11 @@ setup() {
 # files_on MIB: a file system on a disk, at /tmp/files: test_memcontrol measures the page cache of files with O_TMPFILE
 # in the folder it stands in, and tmpfs has none.
 files_on() {
-	mkdir $NULLB/files &&
-		put "$1" $NULLB/files/size &&
-		put 4096 $NULLB/files/blocksize &&
-		put 1 $NULLB/files/memory_backed &&
-		put 1 $NULLB/files/power || return 1
+	mkdir "$NULLB"/files &&
+		put "$1" "$NULLB"/files/size &&
+		put 4096 "$NULLB"/files/blocksize &&
+		put 1 "$NULLB"/files/memory_backed &&
+		put 1 "$NULLB"/files/power || return 1
 	FILES_DEVICE=/dev/files
 	[ -b $FILES_DEVICE ] || FILES_DEVICE=/dev/nullb1
 	mke2fs -b 4096 -m 0 $FILES_DEVICE >/dev/null && mkdir -p /tmp/files && mount -t ext2 $FILES_DEVICE /tmp/files
@@ -38,7 +38,7 @@ hook_selftests() {
 	set -f
 	# They push the trial's own shells out as well, whose pages would come back while counters are read one after another
 	# (seen: 6 of them between stored_pages and the probes' counts). Now all that is in swap comes back.
-	cd / && swap_off && swapon $SWAP_DEVICE
+	cd / && swap_off && swapon "$SWAP_DEVICE"
 }
 
 teardown() { umount /tmp/files; }

@@ -12,7 +12,7 @@ setup() {
 # What was written to the device is in the swap cache still: reclaim drops it, or there would be nothing to read from the
 # device. It may not find as much as it is asked for.
 hook_open() {
-	echo 8M 2>/dev/null >"$CGROUP/load/memory.reclaim"
+	echo 12M 2>/dev/null >"$CGROUP/load/memory.reclaim"
 	put max "$CGROUP/load/memory.zswap.max"
 }
 
@@ -30,6 +30,6 @@ hook_protected() { shrink && sample protected; }
 
 # Several times: each call uses up at most as many swap-ins as there are entries, and some may be left.
 hook_unprotected() {
-	for _ in 1 2 3 4 5 6 7 8; do shrink || return 1; done
+	for _ in 1 2 3 4 5 6 7 8 9 10; do shrink || return 1; done
 	sample unprotected
 }

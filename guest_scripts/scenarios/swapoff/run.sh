@@ -18,4 +18,4 @@ hook_begin_swapoff() { job swapoff swap_off; }
 
 hook_await_swapoff() { job_wait swapoff && sample off; }
 
-hook_swapon_again() { mkswap $SWAP_DEVICE >/dev/null && swapon $SWAP_DEVICE; }
+hook_swapon_again() { mkswap "$SWAP_DEVICE" >/dev/null && swapon "$SWAP_DEVICE"; }

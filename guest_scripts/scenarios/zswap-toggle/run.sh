@@ -8,14 +8,14 @@ setup() {
 		memcg_make load
 }
 
-hook_off() { put N $ZSWAP/enabled && sample off; }
+hook_off() { put N "$ZSWAP"/enabled && sample off; }
 
 hook_on() {
 	# What is on the device is in the swap cache as well until reclaim comes by again.
 	reclaim load 4M
-	sample still_off && put Y $ZSWAP/enabled
+	sample still_off && put Y "$ZSWAP"/enabled
 }
 
-hook_off_again() { put N $ZSWAP/enabled; }
+hook_off_again() { put N "$ZSWAP"/enabled; }
 
-hook_on_again() { put Y $ZSWAP/enabled; }
+hook_on_again() { put Y "$ZSWAP"/enabled; }

@@ -108,7 +108,7 @@ def test_config_release_when_the_head_says_it_then_is_that(line: str, release: t
     assert config_release(f"#\n# Automatically generated file; DO NOT EDIT.\n{line}\n#\nCONFIG_A=y\n") == release
 
 
-@pytest.mark.parametrize("line", ["CONFIG ZSWAP", "#: sinse 7.2", "#: since seven", "#: one of CONFIG_A"])
+@pytest.mark.parametrize("line", ["CONFIG ZSWAP", "#: sinze 7.2", "#: since seven", "#: one of CONFIG_A"])
 def test_parse_fragment_when_line_is_unknown_then_names_file_and_line(line: str) -> None:
     with pytest.raises(InfraError, match=rf'f\.config:2: .*"{line}"'):
         parse_fragment(fragment(f"# fine\n{line}\n"))

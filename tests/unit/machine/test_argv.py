@@ -266,6 +266,14 @@ def test_command_line_when_parameters_are_added_then_they_stand_at_its_end() -> 
     assert kernel_command_line(machine) == f"{COMMAND_LINE} quiet debug"
 
 
+def test_argv_when_the_kernel_takes_a_shadow_then_node_0_has_it_more() -> None:
+    machine = config(topologies()["two-node"])
+    shadowed = dataclasses.replace(machine, architecture=dataclasses.replace(machine.architecture, shadow_share=8))
+    argv = qemu_argv(shadowed)
+    sizes = [value.rpartition("size=")[2] for value in values(argv, "-object")]
+    assert (values(argv, "-m"), sizes) == (["1280M"], ["768M", "512M"])
+
+
 def test_command_line_when_the_flavour_has_parameters_then_they_stand_before_ours() -> None:
     machine = dataclasses.replace(config(topologies()["one-node"]), parameters=("debug",))
     flavoured = dataclasses.replace(machine.architecture, parameters=("page_owner=on",))
