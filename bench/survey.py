@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.config import catalog, locations
+from orchestrator.config.lists import mailing_lists
 from orchestrator.config.scenarios import scenarios, scenarios_named
 from orchestrator.config.waivers import read_waivers
 from orchestrator.guest.image import build_guest_image
@@ -35,22 +36,26 @@ from orchestrator.kernel.build import build_kernel
 from orchestrator.kernel.making import Workshop
 from orchestrator.kernel.selftests import Selftests
 from orchestrator.kernel.toolchain import find_toolchain
+from orchestrator.kernels import build_request, selftest_names, selftests_for, symbols_on
 from orchestrator.machine.accelerator import qemu_version
 from orchestrator.machine.argv import Accelerator
+from orchestrator.machine.gate import compiled_gate
 from orchestrator.model.kernel import KernelBuild, KernelRole
 from orchestrator.model.run import Profile
 from orchestrator.model.trial import Status, TrialResult
-from orchestrator.pipeline import build_request, probe_specs, selftest_names, selftests_for, symbols_on
+from orchestrator.pipeline import probe_specs
 from orchestrator.plan import check_plan, planned_trials
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
-from orchestrator.tree.apply import apply_series
-from orchestrator.tree.base import choose_base
+from orchestrator.tree.prepare import Preparation, prepare_trees
 from orchestrator.tree.sources import open_source
 from orchestrator.trials import Parts, TrialRunner
 
 TOPOLOGIES = ("one-node", "two-node", "four-node", "memoryless", "cpuless")
-EMPTY_PATCH = Path(__file__).parents[1] / "tests/data/mail/re-patch-v5-2-6-mm-zswap-support-batch-writeback.txt"
+SHOWN = 6
+"""How many scenarios a row of the table names: those with the most calls."""
+
+EMPTY_PATCH = Path(__file__).with_name("nothing.diff")
 """Only so that there is a series to choose a base for."""
 
 
@@ -61,8 +66,8 @@ def built(
     steps, cache = Steps(), cache_root()
     series = read_series(arguments.patch or EMPTY_PATCH)
     source = open_source(arguments.linux, cache=cache, steps=steps, cancellation=cancellation)
-    base = choose_base(source, series, rev=None, cancellation=cancellation)
-    trees = apply_series(source, base, series, steps=steps, cancellation=cancellation)
+    preparation = Preparation(lists=mailing_lists())
+    trees = prepare_trees(source, series, preparation, steps=steps, cancellation=cancellation)
     sandbox = find_sandbox(cache=cache, cancellation=cancellation)
     workshop = Workshop(repo=source.repo, cache=cache, sandbox=sandbox, toolchain=find_toolchain(), jobs=usable_cpus())
     role = KernelRole.PATCHED if arguments.patch else KernelRole.BASE
@@ -98,16 +103,17 @@ def show(result: TrialResult, *, metrics: bool) -> None:
 
 
 def table(results: Sequence[TrialResult]) -> str:
-    """Return which functions of zswap each scenario entered, calls summed over its trials, as Markdown."""
+    """Return which scenarios entered each function of zswap, calls summed over their trials, as Markdown."""
     calls: dict[str, Counter[str]] = {}
     for result in results:
-        calls.setdefault(result.spec.scenario, Counter()).update(result.calls)
-    functions = sorted({function for counter in calls.values() for function in counter})
-    names = sorted(calls)
-    lines = [f"| function | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
-    for function in functions:
-        cells = (str(calls[name][function] or "") for name in names)
-        lines.append(f"| `{function}` | {' | '.join(cells)} |")
+        for function, number in result.calls.items():
+            calls.setdefault(function, Counter())[result.spec.scenario] += number
+    lines = ["| function | scenarios | calls |", "| --- | --- | --- |"]
+    for function, counter in sorted(calls.items()):
+        entered = [(name, number) for name, number in counter.most_common() if number]
+        cell = ", ".join(f"{name} {number}" for name, number in entered[:SHOWN])
+        more = f" and {len(entered) - SHOWN} more" if len(entered) > SHOWN else ""
+        lines.append(f"| `{function}` | {len(entered)} | {cell or 'none'}{more} |")
     return "\n".join(lines)
 
 
@@ -136,6 +142,7 @@ def main() -> int:
     parts = Parts(
         builds=builds,
         image=build_guest_image(scripts, cache=cache_root(), cancellation=cancellation),
+        gate=compiled_gate(cache=cache_root(), cancellation=cancellation),
         probes=probe_specs(scripts),
         architecture=catalog.flavour(arguments.flavour).on(catalog.architecture()),
         scenarios=known,

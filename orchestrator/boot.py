@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.config import catalog, locations
+from orchestrator.config.lists import mailing_lists
 from orchestrator.errors import TimedOut
 from orchestrator.guest.image import build_guest_image
 from orchestrator.guest.login import login_payload
@@ -23,7 +24,7 @@ from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.host.resources import Resources, available_memory_mib, usable_cpus
 from orchestrator.host.sandbox import NO_SANDBOX, find_sandbox
 from orchestrator.host.steps import Steps
-from orchestrator.intake.reader import read_series
+from orchestrator.intake.reader import Wanted, others_of, survey, testable_series_of
 from orchestrator.kernel.build import build_kernel, request_for
 from orchestrator.kernel.making import Workshop
 from orchestrator.kernel.toolchain import find_toolchain
@@ -37,9 +38,9 @@ from orchestrator.machine.terminal import run_command, talk
 from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
 from orchestrator.model.series import Form, Series
 from orchestrator.model.topology import Topology
-from orchestrator.model.tree import Trees
-from orchestrator.tree.apply import apply_series
+from orchestrator.model.tree import Source, Trees
 from orchestrator.tree.base import choose_base
+from orchestrator.tree.prepare import Preparation, prepare_trees
 from orchestrator.tree.sources import open_source
 
 READY = "ready"
@@ -66,6 +67,8 @@ class BootRequest:
     flavour: str
     sandbox: bool
     accelerator: str
+    may_fetch: bool = False
+    strict: bool = False
 
 
 class Guest:
@@ -166,20 +169,43 @@ def booted(request: BootRequest, *, steps: Steps, cancellation: Cancellation) ->
 
 def _build(request: BootRequest, architecture: Architecture, steps: Steps, cancellation: Cancellation) -> KernelBuild:
     """Return the kernel: with the series if there is one, from the cache if it is there."""
-    series = NO_SERIES if request.mail is None else read_series(request.mail, cancellation=cancellation)
+    # What cannot be used is found before anything is fetched.
+    series, others = _series(request, cancellation)
+    role = KernelRole.BASE if series is None else KernelRole.PATCHED
     cache = workspace.cache_root()
     toolchain = find_toolchain()
     sandbox = find_sandbox(cache=cache, cancellation=cancellation) if request.sandbox else NO_SANDBOX
     with steps.step("source", linux=request.linux):
         source = open_source(request.linux, cache=cache, steps=steps, cancellation=cancellation)
-    with steps.step("base") as note:
-        base = choose_base(source, series, rev=request.base_rev, cancellation=cancellation)
-        note(base.describe)
-    trees = Trees(source=source, base=base, applied=())
-    role = KernelRole.BASE
-    if request.mail is not None:
-        trees = apply_series(source, base, series, steps=steps, cancellation=cancellation)
-        role = KernelRole.PATCHED
+    preparation = Preparation(
+        rev=request.base_rev,
+        may_fetch=request.may_fetch,
+        strict=request.strict,
+        lists=mailing_lists(),
+        others=others,
+    )
+    trees = _trees(source, series, preparation, steps=steps, cancellation=cancellation)
     workshop = Workshop(repo=source.repo, cache=cache, sandbox=sandbox, toolchain=toolchain, jobs=usable_cpus())
     build_request = request_for(role, trees, architecture, locations.kconfigs_folder())
     return build_kernel(build_request, workshop, steps=steps, cancellation=cancellation)
+
+
+def _series(request: BootRequest, cancellation: Cancellation) -> tuple[Series | None, tuple[Series, ...]]:
+    """Return the series, if there is one, and the others of the same input, which it may build on."""
+    if request.mail is None:
+        return None, ()
+    wanted = Wanted(inputs=(request.mail,))
+    found = survey(wanted, cancellation=cancellation)
+    return testable_series_of(found, wanted), others_of(found, wanted)
+
+
+def _trees(
+    source: Source, series: Series | None, preparation: Preparation, *, steps: Steps, cancellation: Cancellation
+) -> Trees:
+    """Return base, with the series on it if there is one."""
+    if series is not None:
+        return prepare_trees(source, series, preparation, steps=steps, cancellation=cancellation)
+    with steps.step("base") as note:
+        base = choose_base(source, NO_SERIES, rev=preparation.rev, cancellation=cancellation)
+        note(base.describe)
+    return Trees(source=source, base=base, applied=())

@@ -7,6 +7,7 @@
     │   └── InputError     the mail or the patch cannot be used as it is
     ├── PatchFault         the patch's author: does not build, does not boot                exit 1
     └── InfraError         us, or this host: retried or reported, never blamed on the patch exit 3
+        ├── BrokenBase     base does not build or boot: no background to judge a patch against
         ├── MissingProgram a program that is not installed
         ├── LostMachine    QEMU ended or stopped answering
         ├── TimedOut       a deadline passed
@@ -93,6 +94,17 @@ class PatchFault(OrchestratorError):
 
 class InfraError(OrchestratorError):
     """Ours or this host's fault. Never counted against the patch."""
+
+
+class BrokenBase(InfraError):
+    """The kernel without the series does not build or does not boot: nothing can be said of the series.
+
+    ``stage`` is the word of the stage in which it showed: ``build`` or ``boot``.
+    """
+
+    def __init__(self, message: str, *, stage: str, hint: str = "", evidence: Evidence = NO_EVIDENCE) -> None:
+        super().__init__(message, hint=hint, evidence=evidence)
+        self.stage = stage
 
 
 class MissingProgram(InfraError):

@@ -1,7 +1,8 @@
 """The order of the stages: the only module that knows it.
 
-mail → series → trees → builds → guest image → trials → verdict → record and reports. What is done is recorded as soon
-as it is done, so that an interrupted run goes on where it stopped (``resume``).
+mail → series → trees → kernels (base built and booted, patched built, compared) → trials → verdict → record and
+reports. What is done is recorded as soon as it is done, so that an interrupted run goes on where it stopped
+(``resume``).
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from orchestrator.config.lists import mailing_lists
 from orchestrator.config.scenarios import TRACING, scenarios_named
 from orchestrator.config.toml_files import Mistake, refusal
 from orchestrator.config.waivers import read_waivers
-from orchestrator.errors import PatchFault
+from orchestrator.first_boot import FirstBoot, check_base_boots
 from orchestrator.guest.check import check_workloads
-from orchestrator.guest.image import build_guest_image
+from orchestrator.guest.image import GuestImage, build_guest_image
 from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.resources import Resources, available_memory_mib, usable_cpus
-from orchestrator.host.sandbox import NO_SANDBOX, Sandbox, find_sandbox
+from orchestrator.host.sandbox import NO_SANDBOX, find_sandbox
 from orchestrator.host.steps import StepEvent, Steps
-from orchestrator.intake.reader import Wanted, read_series
+from orchestrator.intake.reader import Wanted, others_of, survey, testable_series_of
 from orchestrator.judge.decide import decide
-from orchestrator.judge.health import base_trouble, first_look
 from orchestrator.judge.reach import with_reach
 from orchestrator.judge.waivers import Waived, apply_waivers
-from orchestrator.kernel.build import BuildRequest, build_kernel, request_for
 from orchestrator.kernel.making import Workshop
-from orchestrator.kernel.selftests import Selftests, build_selftests
-from orchestrator.kernel.toolchain import Toolchain, find_toolchain
+from orchestrator.kernel.toolchain import find_toolchain
+from orchestrator.kernels import KernelMaker, Kernels, selftest_names, symbols_on
 from orchestrator.machine.accelerator import SEALED_CHOICE, Choice, choose_accelerator, qemu_version
 from orchestrator.machine.argv import Accelerator
-from orchestrator.model.kernel import KernelBuild, KernelRole
+from orchestrator.machine.gate import compiled_gate
+from orchestrator.model.kernel import Architecture, KernelBuild
 from orchestrator.model.run import Plan, Profile, RunRecord
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.tree import Trees
 from orchestrator.model.trial import TrialResult
+from orchestrator.model.verdict import Verdict
 from orchestrator.plan import check_plan, left_out, planned_trials
 from orchestrator.report.junit import render_junit
 from orchestrator.store.run_directory import RunDirectory
@@ -60,7 +61,10 @@ DISTRIBUTION = "mm-patch-orchestrator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestRequest:
-    """What the user asks for. ``accelerator`` is ``auto``, ``kvm`` or ``tcg`` and matters to live trials alone."""
+    """What the user asks for. ``accelerator`` is ``auto``, ``kvm`` or ``tcg`` and matters to live trials alone.
+
+    The other fields are those of :class:`orchestrator.model.run.Plan`.
+    """
 
     __test__ = False  # for pytest: not a test
 
@@ -76,6 +80,9 @@ class TestRequest:
     flavour: str = "plain"
     topologies: Mapping[str, Topology] = field(default_factory=catalog.topologies)
     waivers: tuple[str, ...] = ()
+    may_fetch: bool = False
+    strict: bool = False
+    run_anyway: bool = False
 
 
 def start_run(
@@ -95,9 +102,12 @@ def start_run(
     check_plan(profile, scenarios=known, topologies=request.topologies)
     check_scenarios(profile, known, request.topologies, cancellation=Cancellation())
     with steps.step("intake", mail=request.wanted.source):
-        series = read_series(wanted=request.wanted, cancellation=cancellation)
+        found = survey(request.wanted, cancellation=cancellation or Cancellation())
+        series = testable_series_of(found, request.wanted)
     run = RunDirectory.create(request.results, title=series.title, now=now())
     run.write_series_record(series)
+    if series.prerequisites:
+        run.write_others(others_of(found, request.wanted))
     run.write_plan(
         Plan(
             run_id=run.run_id,
@@ -113,6 +123,9 @@ def start_run(
             flavour=request.flavour,
             topologies=tuple(request.topologies[name] for name in profile.topologies),
             waivers=tuple(str(Path(path).absolute()) for path in request.waivers),
+            may_fetch=request.may_fetch,
+            strict=request.strict,
+            run_anyway=request.run_anyway,
         )
     )
     return run
@@ -129,6 +142,8 @@ def check_scenarios(
 
     Raises :class:`UserError` that names file, line and mistake.
     """
+    # What the trials run on is asked for before what only prepares them.
+    qemu_version(catalog.architecture())
     for name in profile.scenarios:
         for where in profile.topologies:
             scenario, topology = known[name], topologies[where]
@@ -175,23 +190,19 @@ class Pipeline:
             sandbox = find_sandbox(cache=self._cache, cancellation=self._cancellation)
         waivers = read_waivers([Path(path) for path in self._plan.waivers])
         trees = self._trees()
-        workshop = self._workshop(trees, sandbox, toolchain)
-        builds, faults = self._builds(trees, workshop)
-        selftests: Mapping[KernelRole, Selftests] = {}
-        if not faults:
-            selftests, faults = self._selftests(trees, workshop)
-        trials = self._trials(builds, selftests, qemu) if not faults else ()
-        with self._steps.step("judge"):
-            profile = self._plan.profile
-            scenarios = tuple(self._scenarios[name] for name in profile.scenarios)
-            waived = apply_waivers(with_reach(trials), waivers, now().date().isoformat())
-            trials = waived.trials
-            verdict = decide(
-                scenarios=scenarios, planned=self._plan.trials, trials=trials, faults=faults, gaps=waived.expired
+        workshop = Workshop(
+            repo=trees.source.repo, cache=self._cache, sandbox=sandbox, toolchain=toolchain, jobs=usable_cpus()
+        )
+        with self._steps.step("image"):
+            image = build_guest_image(
+                locations.guest_scripts_folder(), cache=self._cache, cancellation=self._cancellation
             )
-            apart = left_out(profile, scenarios=self._scenarios, topologies=self._topologies)
-            apart = (*apart, *skipped_selftests(trials), *unused_waivers(waived, self._plan.waivers))
-            verdict = dataclasses.replace(verdict, not_covered=(*verdict.not_covered, *apart))
+        kernels = self._kernels(trees, workshop, image, qemu)
+        same_code = "" if self._plan.run_anyway else kernels.same_code
+        trials = self._trials(kernels, image, qemu) if kernels.is_whole and not same_code else ()
+        with self._steps.step("judge"):
+            waived = apply_waivers(with_reach(trials), waivers, now().date().isoformat())
+            verdict = self._judged(kernels, waived, same_code)
         record = RunRecord(
             run_id=self._run.run_id,
             started=self._started,
@@ -199,92 +210,100 @@ class Pipeline:
             plan=self._plan,
             series=self._series,
             trees=trees,
-            builds=tuple(builds.values()),
-            topologies=tuple(self._topologies[name] for name in profile.topologies),
-            scenarios=scenarios,
-            trials=trials,
+            builds=tuple(kernels.builds.values()),
+            topologies=tuple(self._topologies[name] for name in self._plan.profile.topologies),
+            scenarios=self._planned_scenarios(),
+            trials=waived.trials,
             verdict=verdict,
             environment={**host_environment(), "qemu": qemu, "sandbox": str(sandbox.kind), **self._environment},
             timings={name: round(seconds, 3) for name, seconds in self._timings.items()},
+            objects=kernels.objects,
         )
         with self._steps.step("report"):
             self._run.write_run(record)
             workspace.publish_text(self._run.junit, render_junit(record))
         return record
 
+    def _planned_scenarios(self) -> tuple[Scenario, ...]:
+        return tuple(self._scenarios[name] for name in self._plan.profile.scenarios)
+
+    def _judged(self, kernels: Kernels, waived: Waived, same_code: str) -> Verdict:
+        """Return the verdict, with all that was not covered and why."""
+        verdict = decide(
+            scenarios=self._planned_scenarios(),
+            planned=self._plan.trials,
+            trials=waived.trials,
+            faults=kernels.faults,
+            gaps=(*kernels.gaps, *waived.expired),
+            same_code=same_code,
+        )
+        apart = (
+            *left_out(self._plan.profile, scenarios=self._scenarios, topologies=self._topologies),
+            *kernels.not_covered,
+            *skipped_selftests(waived.trials),
+            *unused_waivers(waived, self._plan.waivers),
+        )
+        return dataclasses.replace(verdict, not_covered=(*verdict.not_covered, *apart))
+
     def _trees(self) -> Trees:
         plan = self._plan
         with self._steps.step("source", linux=plan.linux):
             source = open_source(plan.linux, cache=self._cache, steps=self._steps, cancellation=self._cancellation)
-        preparation = Preparation(rev=plan.base_rev, lists=mailing_lists())
+        preparation = Preparation(
+            rev=plan.base_rev,
+            may_fetch=plan.may_fetch,
+            strict=plan.strict,
+            lists=mailing_lists(),
+            others=self._run.read_others(),
+        )
         trees = prepare_trees(source, self._series, preparation, steps=self._steps, cancellation=self._cancellation)
         self._run.write_series(self._series, applied_diffs(trees, cancellation=self._cancellation))
         return trees
 
-    def _workshop(self, trees: Trees, sandbox: Sandbox, toolchain: Toolchain) -> Workshop:
-        return Workshop(
-            repo=trees.source.repo,
-            cache=self._cache,
-            sandbox=sandbox,
-            toolchain=toolchain,
-            jobs=usable_cpus(),
+    def _architecture(self) -> Architecture:
+        return catalog.flavour(self._plan.flavour).on(catalog.architecture())
+
+    def _kernels(self, trees: Trees, workshop: Workshop, image: GuestImage, qemu: str) -> Kernels:
+        """Build base and boot it, which is not done again once it went well, then build patched."""
+
+        def health(build: KernelBuild) -> None:
+            boot = FirstBoot(
+                build=build,
+                architecture=self._architecture(),
+                topology=self._topologies[self._plan.profile.topologies[0]],
+                image=image,
+                scripts=locations.guest_scripts_folder(),
+                qemu=qemu,
+            )
+            check_base_boots(boot, cache=self._cache, steps=self._steps, cancellation=self._cancellation)
+
+        maker = KernelMaker(
+            trees=trees,
+            flavour=self._plan.flavour,
+            names=selftest_names(tuple(self._scenarios.values())),
+            workshop=workshop,
+            run=self._run,
+            steps=self._steps,
+            cancellation=self._cancellation,
         )
+        return maker.make(health)
 
-    def _builds(self, trees: Trees, workshop: Workshop) -> tuple[dict[KernelRole, KernelBuild], tuple[PatchFault, ...]]:
-        """Build base, then patched; a patched kernel that does not build is a finding, not the end of the run."""
-        builds: dict[KernelRole, KernelBuild] = {}
-        for role in KernelRole:
-            try:
-                builds[role] = build_kernel(
-                    build_request(role, trees, self._plan.flavour),
-                    workshop,
-                    steps=self._steps,
-                    cancellation=self._cancellation,
-                )
-            except PatchFault as fault:
-                if fault.evidence.log is not None:
-                    self._run.keep_build_file(fault.evidence.log, f"{role}.log")
-                return builds, (fault,)
-            for name in ("config", "build.log"):
-                self._run.keep_build_file(builds[role].image.parent / name, f"{role}.{name}")
-        return builds, ()
-
-    def _selftests(
-        self, trees: Trees, workshop: Workshop
-    ) -> tuple[Mapping[KernelRole, Selftests], tuple[PatchFault, ...]]:
-        """Compile the kernel's own tests that the scenarios run, of each tree; patched's must where base's do."""
-        names = selftest_names(tuple(self._scenarios.values()))
-        built: dict[KernelRole, Selftests] = {}
-        if not names:
-            return built, ()
-        for role in KernelRole:
-            with self._steps.step("selftests", kernel=role):
-                try:
-                    built[role] = selftests_for(role, names, trees, workshop, self._cancellation)
-                except PatchFault as fault:
-                    return built, (fault,)
-        return built, ()
-
-    def _trials(
-        self, builds: Mapping[KernelRole, KernelBuild], selftests: Mapping[KernelRole, Selftests], qemu: str
-    ) -> tuple[TrialResult, ...]:
+    def _trials(self, kernels: Kernels, image: GuestImage, qemu: str) -> tuple[TrialResult, ...]:
         """Return the trials that are done, those of an earlier attempt at this run included, in the plan's order."""
-        scripts = locations.guest_scripts_folder()
-        with self._steps.step("image"):
-            image = build_guest_image(scripts, cache=self._cache, cancellation=self._cancellation)
         done = {result.spec: result for result in self._run.read_trials() if result.spec in set(self._plan.trials)}
         left = [spec for spec in self._plan.trials if spec not in done]
         parts = Parts(
-            builds=builds,
+            builds=kernels.builds,
             image=image,
-            probes=probe_specs(scripts),
-            architecture=catalog.flavour(self._plan.flavour).on(catalog.architecture()),
+            gate=compiled_gate(cache=self._cache, cancellation=self._cancellation),
+            probes=probe_specs(locations.guest_scripts_folder()),
+            architecture=self._architecture(),
             scenarios=self._scenarios,
             topologies=self._topologies,
             qemu=qemu,
             accelerator=Accelerator.TCG,
-            symbols={role: symbols_on(build) for role, build in builds.items()},
-            selftests=selftests,
+            symbols={role: symbols_on(build) for role, build in kernels.builds.items()},
+            selftests=kernels.selftests,
             again=self._plan.again,
         )
         choice = self._choose_accelerator(parts)
@@ -292,15 +311,7 @@ class Pipeline:
         runner = self._runner(parts)
         resources = Resources(cpus=usable_cpus(), memory_mib=available_memory_mib())
         with self._steps.step("trials", total=len(self._plan.trials), done=len(done)):
-            first = first_look(left)
-            if first is not None:
-                # Base's health comes first: a base that does not boot is no background to judge a patch against.
-                (done[first],) = runner.run_all([first], resources)
-                base = builds[KernelRole.BASE]
-                trouble = base_trouble(done[first], base=f"{base.release} ({base.commit[:12]})")
-                if trouble is not None:
-                    raise trouble
-            for result in runner.run_all([spec for spec in left if spec != first], resources):
+            for result in runner.run_all(left, resources):
                 done[result.spec] = result
         return tuple(done[spec] for spec in self._plan.trials if spec in done)
 
@@ -354,20 +365,6 @@ def probe_specs(scripts: Path) -> Mapping[str, bytes]:
     }
 
 
-def selftest_names(known: Sequence[Scenario]) -> tuple[str, ...]:
-    """Return the kernel's own tests that scenarios run, each once."""
-    return tuple(dict.fromkeys(name for scenario in known for name in scenario.selftests))
-
-
-def selftests_for(
-    role: KernelRole, names: Sequence[str], trees: Trees, workshop: Workshop, cancellation: Cancellation
-) -> Selftests:
-    """Compile the tests ``names`` of ``role``'s tree; :class:`PatchFault` where patched's does not and base's does."""
-    base = trees.base.commit
-    commit = base if role is KernelRole.BASE else trees.patched_commit
-    return build_selftests(names, commit=commit, base_commit=base, workshop=workshop, cancellation=cancellation)
-
-
 def unused_waivers(waived: Waived, files: Sequence[str]) -> tuple[str, ...]:
     """Return a line on each waiver in the user's own ``files`` that met no failure."""
     return tuple(
@@ -375,18 +372,6 @@ def unused_waivers(waived: Waived, files: Sequence[str]) -> tuple[str, ...]:
         for waiver in waived.unused
         if waiver.source in files
     )
-
-
-def symbols_on(build: KernelBuild) -> frozenset[str]:
-    """Return the configuration symbols that are on (y) in ``build``."""
-    lines = (build.image.parent / "config").read_text(encoding="utf-8").splitlines()
-    return frozenset(line.removesuffix("=y") for line in lines if line.startswith("CONFIG_") and line.endswith("=y"))
-
-
-def build_request(role: KernelRole, trees: Trees, flavour_name: str) -> BuildRequest:
-    """Return what is built for ``role``: its commit, in a flavour of the catalog."""
-    architecture = catalog.flavour(flavour_name).on(catalog.architecture())
-    return request_for(role, trees, architecture, locations.kconfigs_folder())
 
 
 def profile_named(name: str) -> Profile:

@@ -1,6 +1,6 @@
 """INPUT → what ``orchestrator series`` shows of it: intake, base and how every patch applies; nothing is built.
 
-Beside :mod:`orchestrator.pipeline` the only module that joins intake and trees.
+Beside :mod:`orchestrator.pipeline` and :mod:`orchestrator.boot` the only module that joins intake and trees.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from orchestrator.judge.invariants import check_invariants
 from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
 from orchestrator.kernel.selftests import Selftests
 from orchestrator.machine.argv import Accelerator, qemu_argv
+from orchestrator.machine.gate import Gate
 from orchestrator.machine.keys import make_keys
 from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
 from orchestrator.model.scenario import Scenario
@@ -46,7 +47,7 @@ HANG_FLOOR_S = 90.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What trials are put together from.
+    """What trials are put together from; ``gate`` is for the sealed ones.
 
     ``probes`` are specifications by name: "" is every trial's, others are added where a scenario asks for them.
     ``symbols`` are the configuration symbols that are on in each kernel; ``selftests`` its own tests, compiled, or why
@@ -55,6 +56,7 @@ class Parts:
 
     builds: Mapping[KernelRole, KernelBuild]
     image: GuestImage
+    gate: Gate
     probes: Mapping[str, bytes]
     architecture: Architecture
     scenarios: Mapping[str, Scenario]
@@ -183,18 +185,23 @@ class TrialRunner:
             keys=keys,
             accelerator=Accelerator.TCG if spec.sealed else parts.accelerator,
             folder=folder,
+            gate=parts.gate.library,
         )
         return dataclasses.replace(request, key=self._key(request, payload))
 
     def _key(self, request: TrialRequest, payload: bytes) -> str:
-        """Return the trial's key: kernel, guest image, payload, machine and QEMU; not where files lie, not the keys."""
+        """Return the trial's key: kernel, guest image, payload, machine, QEMU, and how the record is read.
+
+        Not where files lie, not the keys for SSH.
+        """
         nowhere = Path("/")
+        judged = dataclasses.replace(request.scenario, folder=nowhere, what_for="")
         build = dataclasses.replace(request.build, image=nowhere / "kernel")
         neutral = dataclasses.replace(request, build=build)
         argv = qemu_argv(machine_config(neutral, initrd=nowhere / "initrd", console=nowhere / "console"))
         return content_key(
             KEY_VERSION, request.build.key, request.build.image_sha256, self._parts.image.key, payload,
-            self._parts.qemu, *argv,
+            repr(judged), self._parts.gate.key, self._parts.qemu, *argv,
         )  # fmt: skip
 
     def _with_limit(self, request: TrialRequest) -> Scenario:

@@ -15,6 +15,7 @@ from orchestrator.cli.failures import explained
 from orchestrator.cli.interrupts import cancelled_by_signals
 from orchestrator.cli.options import TopologiesOption, chosen_topologies, console_on
 from orchestrator.cli.progress import shown_progress
+from orchestrator.cli.series_input import FetchOption, StrictOption
 from orchestrator.config.catalog import pick
 from orchestrator.errors import Cancelled, UserError
 from orchestrator.host.steps import Steps
@@ -30,7 +31,7 @@ LinuxOption = Annotated[
     typer.Option("--linux", metavar="TREE", help="A git tree of yours (never changed), or a name such as linux-7.2."),
 ]
 BaseOption = Annotated[
-    str | None, typer.Option("--base", metavar="REV", help="The commit to boot or to put the series on; else HEAD.")
+    str | None, typer.Option("--base", metavar="REV", help="The commit to boot (else HEAD) or to put the series on.")
 ]
 FlavourOption = Annotated[str, typer.Option("--flavour", metavar="NAME", help="How the kernel is configured.")]
 CommandOption = Annotated[
@@ -49,6 +50,8 @@ def boot(
     topology: TopologyOption = "two-node",
     linux: LinuxOption = "linux-7.2",
     base: BaseOption = None,
+    fetch: FetchOption = False,
+    strict: StrictOption = False,
     flavour: FlavourOption = "plain",
     command: CommandOption = None,
     wait: WaitOption = False,
@@ -71,6 +74,8 @@ def boot(
             flavour=flavour,
             sandbox=sandbox,
             accelerator=accel,
+            may_fetch=fetch,
+            strict=strict,
         )
         with contextlib.ExitStack() as stack:
             # Nothing is drawn any more when the terminal is the guest's.

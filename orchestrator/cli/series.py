@@ -12,6 +12,7 @@ from orchestrator.cli.interrupts import cancelled_by_signals
 from orchestrator.cli.options import console_on
 from orchestrator.cli.progress import shown_progress
 from orchestrator.cli.series_input import (
+    FetchOption,
     GitOption,
     InputsArgument,
     KeysOption,
@@ -19,6 +20,7 @@ from orchestrator.cli.series_input import (
     PartialOption,
     PickOption,
     RequireSignatureOption,
+    StrictOption,
     VersionOption,
     series_wanted,
 )
@@ -36,10 +38,6 @@ LinuxOption = Annotated[
     typer.Option("--linux", metavar="TREE", help="Show also the base in this tree, and how every patch is applied."),
 ]
 BaseOption = Annotated[str | None, typer.Option("--base", metavar="REV", help="The commit to put the series on.")]
-FetchOption = Annotated[
-    bool, typer.Option("--fetch", help="A base-commit that the tree lacks may be fetched from the tree's remotes.")
-]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Only git am and git am -3 may apply a patch.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 ListOption = Annotated[bool, typer.Option("--list", help="List the series that are there, though it is only one.")]
 

@@ -1,4 +1,4 @@
-"""Which patches: the argument and the options that every command has which takes them."""
+"""Which patches, and how they are put on a tree: the argument and the options of every command that takes them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ KeysOption = Annotated[
         help="Public keys: files SELECTOR._domainkey.DOMAIN with the TXT record, and a patatt keyring. No name server is asked.",
     ),
 ]
+FetchOption = Annotated[
+    bool, typer.Option("--fetch", help="A base-commit that the tree lacks may be fetched from the tree's remotes.")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Only git am and git am -3 may apply a patch.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no name server for keys of signatures.")]
 
 

@@ -12,8 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change, Finding, Outcome
+from orchestrator.report.code import code_lines
 from orchestrator.report.summary import Group, Row, applied_lines, finding_line, gaps, groups, trial_counts
 from orchestrator.report.sweep import SweepTable, sweep_tables
 from orchestrator.report.text import HEAD, cells, group_title, printable_line, quiet_line
@@ -98,6 +100,7 @@ def print_run(record: RunRecord, console: Console, *, results: Path | None = Non
     _print_verdict(record, console)
     _print_findings(record.verdict.findings, console)
     _print_section(f"Applied to {record.trees.base.describe}", applied_lines(record), console)
+    _print_section("Object code", code_lines(record), console)
     _print_section("Not covered", gaps(record, GAPS), console)
     ends = [trial_counts(record)] + ([f"{results}/"] if results else [])
     _print_section("Results", ends, console)
@@ -147,9 +150,11 @@ def _print_verdict(record: RunRecord, console: Console) -> None:
 
 def _print_findings(findings: Sequence[Finding], console: Console) -> None:
     for finding in findings:
-        style = "bold red" if finding.blamed else "dim"
+        # A broken base ends the run: what it said last is what the user needs.
+        ends_run = finding.kernel == KernelRole.BASE and not finding.trial
+        style = "bold red" if finding.blamed else "bold magenta" if ends_run else "dim"
         console.print(Padding(Text(printable_line(finding_line(finding)), style=style), (0, 0, 0, 2)))
-        if finding.blamed:
+        if finding.blamed or ends_run:
             shown = finding.detail[:FINDING_LINES]
             for line in shown:
                 console.print(Text(f"    {printable_line(line)}", style="dim"), no_wrap=True, overflow="ellipsis")

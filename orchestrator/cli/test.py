@@ -24,12 +24,14 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.progress import shown_progress
 from orchestrator.cli.series_input import (
+    FetchOption,
     GitOption,
     InputsArgument,
     KeysOption,
     PartialOption,
     PickOption,
     RequireSignatureOption,
+    StrictOption,
     VersionOption,
     series_wanted,
 )
@@ -49,7 +51,8 @@ LinuxOption = Annotated[
     typer.Option("--linux", metavar="TREE", help="A git tree of yours (never changed), or a name such as linux-7.2."),
 ]
 BaseOption = Annotated[
-    str | None, typer.Option("--base", metavar="REV", help="The commit to put the series on; else the tree's HEAD.")
+    str | None,
+    typer.Option("--base", metavar="REV", help="The commit to put the series on; else it is found out: see README."),
 ]
 ProfileOption = Annotated[str, typer.Option("--profile", help="demo, quick or full: which trials the run consists of.")]
 ScenarioOption = Annotated[
@@ -76,6 +79,9 @@ SandboxOption = Annotated[
 AgainOption = Annotated[
     bool, typer.Option("--again", help="Run also the trials that were done before, and compare the digests.")
 ]
+RunAnywayOption = Annotated[
+    bool, typer.Option("--run-anyway", help="Run the trials also where base and patched are the same object code.")
+]
 WaiversOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -98,6 +104,8 @@ def run_test(
     require_signature: RequireSignatureOption = False,
     keys: KeysOption = None,
     base: BaseOption = None,
+    fetch: FetchOption = False,
+    strict: StrictOption = False,
     profile: ProfileOption = "quick",
     scenario: ScenarioOption = None,
     topology: TopologyOption = None,
@@ -110,6 +118,7 @@ def run_test(
     accel: AcceleratorOption = "auto",
     sandbox: SandboxOption = True,
     again: AgainOption = False,
+    run_anyway: RunAnywayOption = False,
     resume: ResumeOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json: JsonOption = False,
@@ -153,6 +162,9 @@ def run_test(
                     accelerator=accel,
                     again=again,
                     results=results,
+                    may_fetch=fetch,
+                    strict=strict,
+                    run_anyway=run_anyway,
                 )
                 run = start_run(request, steps=steps, now=_now, cancellation=cancellation)
             record = _carry_out(run, steps, cancellation)

@@ -62,8 +62,16 @@ def read_series(*inputs: str | Path, wanted: Wanted | None = None, cancellation:
     unsafe, several series and none picked, parts missing without ``partial``; :class:`UserError` for what was asked.
     """
     asked = wanted or Wanted(inputs=tuple(str(word) for word in inputs))
-    series = series_of(survey(asked, cancellation=cancellation or Cancellation()), asked)
-    if series.missing and not series.alone and not asked.partial:
+    return testable_series_of(survey(asked, cancellation=cancellation or Cancellation()), asked)
+
+
+def testable_series_of(found: Survey, wanted: Wanted) -> Series:
+    """Return the series that is wanted, as :func:`series_of`; one with missing parts only where that was asked for.
+
+    Raises :class:`InputError` that names them.
+    """
+    series = series_of(found, wanted)
+    if series.missing and not series.alone and not wanted.partial:
         raise InputError(
             f"of the {series.total} parts of {series.title!r} the input does not hold {spans(series.missing)}",
             hint="get the whole thread, or go on with what is there: --partial",

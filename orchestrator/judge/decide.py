@@ -1,6 +1,7 @@
 """FINDINGS AND CHANGES → VERDICT. Pure; what is proven stands, whatever else went wrong.
 
-The order is REGRESSION > ERROR > INCONCLUSIVE > CHANGED > IMPROVEMENT > PASS, and PASS needs data.
+The order is REGRESSION > ERROR > INCONCLUSIVE > CHANGED > IMPROVEMENT > PASS, and PASS needs data: trials, or two
+kernels with the same code.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class _Case:
     findings: tuple[Finding, ...]
     pairs: int
     gaps: tuple[Finding, ...] = ()
+    same_code: str = ""
+
+    @property
+    def is_same_code(self) -> bool:
+        """Whether no trial was run because none could show a difference."""
+        return bool(self.same_code) and not self.trials
 
     def with_status(self, *statuses: Status) -> list[TrialResult]:
         """Return the planned trials that ended so."""
@@ -81,13 +88,15 @@ def decide(
     trials: Sequence[TrialResult],
     faults: Sequence[PatchFault] = (),
     gaps: Sequence[Finding] = (),
+    same_code: str = "",
 ) -> Verdict:
     """Return the verdict on a run.
 
     ``planned`` is every trial that the run set out to do; a trial without a record counts as not run. ``faults`` are
     the stages that the patched kernel did not get through, ``gaps`` what is ours to put right before the run's word
-    counts (expired waivers): they blame nobody, and nothing less than a regression stands beside them. Records of trials
-    that were not planned are not judged.
+    counts (expired waivers, a broken base): they blame nobody, and nothing less than a regression stands beside them.
+    ``same_code`` says how it is known that base and patched are the same to the machine, "" where they are not; then
+    trials that were not run are not missing. Records of trials that were not planned are not judged.
     """
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
@@ -99,6 +108,7 @@ def decide(
         findings=(*find_all(judged, faults), *gaps),
         pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
         gaps=tuple(gaps),
+        same_code=same_code,
     )
     outcome = _outcome(case)
     return Verdict(
@@ -115,6 +125,8 @@ def _outcome(case: _Case) -> Outcome:
         return Outcome.REGRESSION
     if case.with_status(Status.ERROR) or case.gaps:
         return Outcome.ERROR
+    if case.is_same_code:
+        return Outcome.PASS
     if case.not_run or not case.pairs or case.undecided or _halved(case):
         return Outcome.INCONCLUSIVE
     if case.changed(*_MOVED) or any(is_new_but_blameless(finding) for finding in case.findings):
@@ -138,7 +150,7 @@ def _sentences(outcome: Outcome, case: _Case) -> list[str]:
         case Outcome.CHANGED | Outcome.IMPROVEMENT:
             said = _on_changes(case) + _on_improvements(case)
         case Outcome.PASS:
-            return [_on_nothing(case)]
+            return _on_same_code(case) if case.is_same_code else [_on_nothing(case)]
     return said[: SENTENCES - 1] + _in_numbers(case) if case.changes else said[:SENTENCES]
 
 
@@ -191,6 +203,13 @@ def _on_gaps(case: _Case) -> list[str]:
     return sentences
 
 
+def _on_same_code(case: _Case) -> list[str]:
+    return [
+        f"No change in object code: {case.same_code.rstrip('.')}.",
+        f"None of {count_of(len(case.planned), 'planned trial')} was run: base and patched could not differ in it.",
+    ]
+
+
 def _on_nothing(case: _Case) -> str:
     cells = {(change.scenario, change.topology) for change in case.changes}
     where = count_of(len(cells), "pair") + " of scenario and topology"
@@ -203,10 +222,11 @@ def _on_nothing(case: _Case) -> str:
 def _not_covered(case: _Case) -> list[str]:
     """Name every planned trial that gave nothing to compare, with the reason."""
     lines = []
+    why = ": no change in object code" if case.is_same_code else ""
     for spec in case.planned:
         trial = case.trials.get(spec)
         if trial is None:
-            lines.append(f"{spec.id}: {Status.MISS}, not run")
+            lines.append(f"{spec.id}: {Status.MISS}, not run{why}")
         elif trial.status not in {Status.PASS, Status.FAIL, Status.DONE}:
             lines.append(f"{spec.id}: {trial.status}, {trial.message or 'no reason given'}")
         elif not is_usable(trial):

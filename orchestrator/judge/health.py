@@ -1,41 +1,25 @@
-"""Base's health, seen before anything is blamed on the patch: whether its kernel comes through one trial at all."""
+"""Base's health, seen before anything is said of the patch: a base that does not build or boot is no background."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from orchestrator.errors import Evidence, InfraError
+from orchestrator.errors import BrokenBase
 from orchestrator.model.kernel import KernelRole
-from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
-
-MACHINE = "machine"
-"""The check of a trial whose machine ended, or stopped answering, before its record was there."""
+from orchestrator.model.verdict import Finding
 
 
-def first_look(left: Sequence[TrialSpec]) -> TrialSpec | None:
-    """Return the trial of base that is run before all others: the first one planned; None when base's are all done.
+def finding_on_base(error: BrokenBase) -> Finding:
+    """Return a broken base as a finding: base's own and ours to put right, never the patch's.
 
-    It is one of the plan's own, so looking costs nothing, and its result is cached as any trial's.
+    Handed to the judge as a gap, it makes the run's verdict ERROR.
     """
-    return next((spec for spec in left if spec.kernel is KernelRole.BASE), None)
-
-
-def base_trouble(trial: TrialResult, *, base: str) -> InfraError | None:
-    """Return the error that says that base is broken, None where its first trial came to an end.
-
-    A trial that ended, whatever its checks say, is the judge's business: what base shows is not blamed on the patch.
-    ``base`` says which kernel it is.
-    """
-    lost = next((check for check in trial.checks if check.name == MACHINE), None)
-    if lost is None or trial.status not in {Status.ERROR, Status.FAIL}:
-        return None
-    return InfraError(
-        f"base is broken: {base} does not come through its first trial ({trial.spec.id}): {_why(trial, lost)}",
-        hint="choose another base with --base; nothing was tried with the patch, and nothing is blamed on it",
-        evidence=Evidence(last_lines=trial.kernel_log or trial.console_tail),
+    lines = error.evidence.describe().splitlines()
+    if error.hint:
+        lines.append(f"Try: {error.hint}")
+    return Finding(
+        kind=error.stage,
+        title=f"base is broken, so nothing is said of the patch: {error.message}",
+        detail=tuple(line for line in lines if line),
+        kernel=str(KernelRole.BASE),
+        trial="",
+        blamed=False,
     )
-
-
-def _why(trial: TrialResult, lost: Check) -> str:
-    """Return what the kernel's log says of its end, or how the machine was lost."""
-    return trial.message if trial.status is Status.FAIL else lost.message.partition("\n")[0]

@@ -92,6 +92,12 @@ class _Job:
         )
 
     @property
+    def build_key(self) -> str:
+        """The key of the request's build; what is kept of a comparison with base is a part of a patched one."""
+        request = self.request
+        return self.key(request.tree, *(() if request.tree == request.base_tree else (NOTE,)))
+
+    @property
     def objects_key(self) -> str:
         """The key of base's object tree. ccache or not changes every command line, and so what make finds done."""
         return self.key(self.request.base_tree, "objects", self.workshop.toolchain.compiler)
@@ -104,7 +110,7 @@ def build_kernel(request: BuildRequest, workshop: Workshop, *, steps: Steps, can
     :class:`PatchFault` (stage ``build``) when patched does not build or loses configuration; ``Cancelled``.
     """
     job = _job(request, workshop, steps, cancellation)
-    found = find_artefact(workshop.cache, job.key(request.tree))
+    found = find_artefact(workshop.cache, job.build_key)
     if found is not None:
         steps.note("build", "from the cache", kernel=request.role)
         return _kernel_build(job, found, cached=True)
@@ -165,7 +171,7 @@ def _make_base(job: _Job, base: BaseObjects, note: Callable[[str], None]) -> Art
 def _build_patched(job: _Job, note: Callable[[str], None]) -> Artefact:
     """Build in a copy of base's object tree, which is made first where it is not there."""
     request, shop = job.request, job.workshop
-    log = make_folder(shop.cache / "logs") / f"{job.key(request.tree)}.log"
+    log = make_folder(shop.cache / "logs") / f"{job.build_key}.log"
     log.unlink(missing_ok=True)
     wanted = Checkout(tree=request.tree, base=request.base_tree)
     with base_objects(shop.cache, job.objects_key, job.cancellation) as base:
@@ -227,9 +233,10 @@ def _publish(
     seconds: float,
     notes: Mapping[str, str] | None = None,
 ) -> Artefact:
-    tree = job.request.base_tree if bench.role is KernelRole.BASE else job.request.tree
+    is_base = bench.role is KernelRole.BASE
+    tree = job.request.base_tree if is_base else job.request.tree
     facts = Facts(
-        key=job.key(tree),
+        key=job.key(tree) if is_base else job.build_key,
         tree=tree,
         toolchain=job.workshop.toolchain.identity,
         sandboxed=job.workshop.sandbox.kind.is_confined,

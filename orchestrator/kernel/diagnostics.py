@@ -26,7 +26,7 @@ _COMPILER_ERROR = re.compile(r"^\S+:\d+(:\d+)?: (fatal )?error: ")
 _OTHER_ERROR = re.compile(
     r"undefined reference to|: multiple definition of|^ld: |^error: |: error: |\*\*\* No rule to make target|recipe for target"
 )
-_MAKE_ERROR = re.compile(r"^make(\[\d+\])?: \*\*\* ")
+_MAKE_ERROR = re.compile(r"^(make(\[\d+\])?|\S+:\d+): \*\*\* ")
 
 _WARNING = re.compile(r"^(?P<path>[^\s:]+):(?P<line>\d+):(\d+:)? warning: (?P<text>.*)$")
 _TOOL_WARNING = re.compile(r"^(\S+: ){1,2}warning: |^WARNING: modpost: ")

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import Evidence, InfraError, PatchFault, tail
+from orchestrator.errors import BrokenBase, Evidence, InfraError, PatchFault, tail
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.host.process import running
 from orchestrator.host.sandbox import ROOM_PATH, Bind, LimitPassed, Limits, Room, Sandbox, sandboxed, watched
@@ -156,9 +156,10 @@ def blame(bench: Bench, argv: list[str], *, status: int, output: str) -> InfraEr
         )
     said = first_error(output, source=bench.seen_source) or f"make ended with status {status}"
     if bench.role is KernelRole.BASE:
-        return InfraError(
+        return BrokenBase(
             f"base does not build: {said}",
-            hint="is the tree whole, and does it build with this compiler?",
+            stage="build",
+            hint="choose another base with --base; is the tree whole, and does it build with this compiler?",
             evidence=evidence,
         )
     return PatchFault(f"the patched kernel does not build: {said}", stage="build", evidence=evidence)

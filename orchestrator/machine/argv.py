@@ -34,7 +34,8 @@ class MachineConfig:
     """All that QEMU needs to know.
 
     ``initrds`` are concatenated files; ``qmp_fd`` is the descriptor of our end's peer; ``console`` is written by QEMU;
-    ``parameters`` are added to the kernel command line.
+    ``parameters`` are added to the kernel command line; ``gate`` is the library that seals QEMU against its own threads
+    (:mod:`orchestrator.machine.gate`), loaded by the process's environment.
     """
 
     architecture: Architecture
@@ -46,6 +47,7 @@ class MachineConfig:
     sealed: bool
     accelerator: Accelerator
     parameters: tuple[str, ...] = ()
+    gate: Path | None = None
 
 
 def kernel_command_line(config: MachineConfig) -> str:
@@ -77,7 +79,8 @@ def qemu_argv(config: MachineConfig) -> list[str]:
         "-nodefaults", "-no-user-config",
         "-display", "none",
         "-no-reboot",
-        "-name", f"orchestrator-{topology.name}",
+        # By their names the gate knows QEMU's threads.
+        "-name", f"orchestrator-{topology.name},debug-threads=on",
         # HMAT only where there is something to tell: the other machines stay what they were.
         "-machine", f"{config.architecture.machine}{',hmat=on' if topology.has_hmat else ''}",
         *_accelerator_argv(config),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import shlex
 import socket
@@ -14,6 +15,7 @@ from orchestrator.errors import Evidence, LostMachine, TimedOut, as_command, tai
 from orchestrator.host import process
 from orchestrator.host.deadline import Deadline
 from orchestrator.machine.argv import SSH_PORT, MachineConfig, qemu_argv
+from orchestrator.machine.gate import HeldGate, held_gate
 from orchestrator.machine.keys import MachineKeys
 from orchestrator.machine.qmp import Qmp, qmp_session
 from orchestrator.machine.ssh import FabricShell, connected_shell
@@ -35,14 +37,22 @@ class GuestEnded(LostMachine):
 class Machine:
     """A running guest. Made by :func:`running_machine`."""
 
-    def __init__(self, qemu: process.Process, qmp: Qmp, console: Path, errors: Path) -> None:
+    def __init__(
+        self, qemu: process.Process, qmp: Qmp, console: Path, errors: Path, gate: HeldGate | None = None
+    ) -> None:
         self.qemu = qemu
         self.qmp = qmp
         self.console = console
         self._errors = errors
+        self._gate = gate
         self._marks: list[str] = []
         self._marks_read = 0
         self.ssh_port = 0
+
+    def open_gate(self) -> None:
+        """Break the seal: from here on the host's events reach the guest, and QMP and SSH get their answers in time."""
+        if self._gate is not None:
+            self._gate.open()
 
     def pasteable_command(self) -> str:
         """Return QEMU's command as one line for a shell."""
@@ -116,6 +126,9 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
     config = dataclasses.replace(config, qmp_fd=theirs.fileno())
     with contextlib.ExitStack() as stack:
         stack.callback(ours.close)
+        gate: HeldGate | None = None
+        if config.gate is not None:
+            gate = stack.enter_context(held_gate(config.gate))
         with theirs, errors_path.open("wb") as errors:
             argv = qemu_argv(config)
             qemu = stack.enter_context(
@@ -123,15 +136,22 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
                     argv,
                     stdout=errors,
                     stderr=errors,
-                    pass_fds=[theirs.fileno()],
+                    env=None if gate is None else {**os.environ, **gate.environment},
+                    pass_fds=[theirs.fileno(), *(gate.descriptors if gate else ())],
                     file_bytes=MAXIMUM_CONSOLE,
                 )
             )
+        if gate is not None:
+            gate.handed_over()
+            # QEMU shall see that it has to end.
+            stack.callback(gate.open)
         _prefer_for_oom_kill(qemu.pid)
         try:
             qmp = stack.enter_context(qmp_session(ours, deadline))
-            machine = Machine(qemu, qmp, config.console, errors_path)
+            machine = Machine(qemu, qmp, config.console, errors_path, gate)
             machine.ssh_port = qmp.forwarded_port(SSH_PORT, deadline)
+            if gate is not None:
+                gate.check(Deadline(ENDING_S, what="the gate's places"))
             qmp.execute("cont", deadline)
         except LostMachine as error:
             # A QEMU that ends closes its socket a little before it has a status.

@@ -52,6 +52,9 @@ class Hunk:
         None when no choice fits. With p plus, m minus and z other lines, and f flipped lines of either kind, old lines
         are z + m + f(+) and new lines z + p + f(-).
         """
+        if length < max(self.old_count, self.new_count):
+            # Every old and every new line is one of them: there is no need to count, which would make it quadratic.
+            return None
         plus, minus, other = self.tally(length)
         from_plus, from_minus = self.old_count - other - minus, self.new_count - other - plus
         return (from_plus, from_minus) if 0 <= from_plus <= plus and 0 <= from_minus <= minus else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.model.kernel import KernelBuild
+from orchestrator.model.objects import ObjectDifference
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.series import Series
 from orchestrator.model.topology import Topology
@@ -33,7 +34,8 @@ class Plan:
 
     ``topologies`` are the profile's, as they were when the run was planned: a user's own may change. ``again`` says that
     trials are run also where their record is in the cache, and the digests compared. ``waivers`` are the user's own files
-    of known failures, beside the shipped one.
+    of known failures, beside the shipped one. ``may_fetch`` and ``strict`` are the options --fetch and --strict;
+    ``run_anyway`` says that trials are run also where the object code is the same.
     """
 
     run_id: str
@@ -49,11 +51,17 @@ class Plan:
     flavour: str = "plain"
     topologies: tuple[Topology, ...] = ()
     waivers: tuple[str, ...] = ()
+    may_fetch: bool = False
+    strict: bool = False
+    run_anyway: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """``run.json``. ``environment`` names host, QEMU, accelerator (with its reason) and our own version."""
+    """``run.json``. ``environment`` names host, QEMU, accelerator (with its reason) and our own version.
+
+    ``objects`` is how patched's code differs from base's, None where one of them was not built or nobody compared them.
+    """
 
     run_id: str
     started: str
@@ -68,3 +76,4 @@ class RunRecord:
     verdict: Verdict
     environment: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    objects: ObjectDifference | None = None

@@ -19,8 +19,10 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Change, Finding, MetricChange
+from orchestrator.report.code import code_lines
 
 RUN_SUITE = "run"
+BUILD = "build"
 # XML 1.0 has no way to write these, not even as references. The C1 controls are legal but junit-xml drops them.
 _ILLEGAL = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufde0-\ufffd\U00010000-\U0010ffff]")
 _NONCHARACTER = re.compile(
@@ -80,7 +82,7 @@ def _timestamp(started: str) -> str:
 def _run_suite(record: RunRecord) -> TestSuite:
     cases = [_build_case(record, role) for role in KernelRole]
     cases += [
-        _fault_case(finding) for finding in record.verdict.findings if not finding.trial and finding.kind != "build"
+        _fault_case(finding) for finding in record.verdict.findings if not finding.trial and finding.kind != BUILD
     ]
     facts = [
         ("run_id", record.run_id),
@@ -90,7 +92,15 @@ def _run_suite(record: RunRecord) -> TestSuite:
         ("base", f"{record.trees.base.describe} ({record.trees.base.commit})"),
         ("base.confidence", str(record.trees.base.confidence)),
         ("base.reason", record.trees.base.reason),
+        *((f"base.step.{step.way}", f"{step.outcome}: {step.text}") for step in record.trees.base.steps),
+        *((f"base.prerequisite.{nr}", item.text) for nr, item in enumerate(record.trees.base.prerequisites, 1)),
         *((f"applied.{patch.index}", str(patch.rung)) for patch in record.trees.applied),
+        *(
+            (f"applied.{patch.index}.score", f"{patch.score:.3f}")
+            for patch in record.trees.applied
+            if patch.score is not None
+        ),
+        *((f"object_code.{number}", text) for number, text in enumerate(code_lines(record), 1)),
         *((f"not_covered.{number}", text) for number, text in enumerate(record.verdict.not_covered, 1)),
         *((f"environment.{key}", value) for key, value in record.environment.items()),
     ]
@@ -102,10 +112,10 @@ def _build_case(record: RunRecord, role: KernelRole) -> TestCase:
     case = TestCase(f"build.{role}", classname=RUN_SUITE, elapsed_sec=build.seconds if build else None)
     failed = [
         finding for finding in record.verdict.findings
-        if finding.kind == "build" and finding.kernel == role and not finding.trial
+        if finding.kind == BUILD and finding.kernel == role and not finding.trial
     ]  # fmt: skip
     for finding in failed:
-        _add_failure(case, finding)
+        _add_finding(case, finding)
     if build is None and not failed:
         case.add_skipped_info(message="not built")
     if build is not None:
@@ -115,14 +125,17 @@ def _build_case(record: RunRecord, role: KernelRole) -> TestCase:
 
 def _fault_case(finding: Finding) -> TestCase:
     case = TestCase(legal(f"{finding.kind}.{finding.kernel}"), classname=RUN_SUITE)
-    _add_failure(case, finding)
+    _add_finding(case, finding)
     return case
 
 
-def _add_failure(case: TestCase, finding: Finding) -> None:
-    case.add_failure_info(
-        message=legal(finding.title), output=legal("\n".join(finding.detail)), failure_type=finding.kind
-    )
+def _add_finding(case: TestCase, finding: Finding) -> None:
+    """Say what is of no trial: a failure where the patch is blamed, an error where it is base's own or ours."""
+    message, output = legal(finding.title), legal("\n".join(finding.detail))
+    if finding.blamed:
+        case.add_failure_info(message=message, output=output, failure_type=finding.kind)
+    else:
+        case.add_error_info(message=message, output=output, error_type=finding.kind)
 
 
 def _topology_suite(record: RunRecord, topology: str) -> TestSuite:
@@ -146,7 +159,8 @@ def _trial_name(spec: TrialSpec) -> str:
 def _trial_case(record: RunRecord, spec: TrialSpec, trial: TrialResult | None) -> TestCase:
     case = TestCase(legal(_trial_name(spec)), classname=legal(spec.topology))
     if trial is None:
-        case.add_skipped_info(message=f"{Status.MISS}: not run")
+        why = "no change in object code" if record.objects is not None and record.objects.same else "not run"
+        case.add_skipped_info(message=f"{Status.MISS}: {why}")
         return case
     case.elapsed_sec = trial.wall_s
     message = legal(trial.message) or str(trial.status)

@@ -190,6 +190,7 @@ def applied_lines(record: RunRecord) -> tuple[str, ...]:
     lines = []
     for patch in record.trees.applied:
         lines.append(_applied_line(patch))
+        lines += [f"    {attempt.rung}: {attempt.said}" for attempt in patch.tries if not attempt.held]
         lines += [
             f"    {hunk.path} hunk {hunk.hunk} at line {hunk.line}: base does not have {line.strip()!r}"
             for hunk in patch.hunks

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change
+from orchestrator.report.code import code_lines
 from orchestrator.report.summary import (
     Group,
     Row,
@@ -34,6 +35,7 @@ def render_text(record: RunRecord, *, everything: bool = False) -> str:
         *(_group_lines(group) for group in groups(record, everything=everything)),
         *(_sweep_lines(table) for table in sweep_tables(record)),
         _section("Applied to " + record.trees.base.describe, applied_lines(record)),
+        _section("Object code", code_lines(record)),
         _section("Not covered", gaps(record, _GAPS)),
         [trial_counts(record)],
     ]

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 PLAN = "plan.json"
 SERIES = "series/series.json"
+OTHERS = "series/others.json"
 EVENTS = "events.jsonl"
 RUN = "run.json"
 JUNIT = "junit.xml"
@@ -117,6 +118,15 @@ class RunDirectory:
     def read_series_record(self) -> Series:
         """Return the series of the run; :class:`UserError` when that cannot be read."""
         return decode(Series, from_text(_text_of(self.path / SERIES), SERIES), SERIES)
+
+    def write_others(self, others: tuple[Series, ...]) -> None:
+        """Keep the other series of the same input: what is tested may build on them."""
+        self._write(self.path / OTHERS, encode(others, OTHERS))
+
+    def read_others(self) -> tuple[Series, ...]:
+        """Return the other series of the input that were kept; :class:`UserError` when they cannot be read."""
+        path = self.path / OTHERS
+        return decode(tuple[Series, ...], from_text(_text_of(path), OTHERS), OTHERS) if path.exists() else ()
 
     def keep_build_file(self, source: Path, name: str) -> None:
         """Copy a build's log or configuration to ``builds/name``; the cache may lose it, the record may not."""

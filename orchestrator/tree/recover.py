@@ -16,6 +16,7 @@ from orchestrator.errors import Evidence
 from orchestrator.model.diff import NO_NEWLINE, FileDiff, Hunk
 from orchestrator.model.tree import HunkPlacement, Quality
 from orchestrator.tree.indent import Tracker, blanks, column_of
+from orchestrator.tree.margin import stand_at_margin
 from orchestrator.tree.mend import NARROWEST, Known, hides_a_piece, may_go_on, mended_versions
 from orchestrator.tree.place import Misfits, Place, Text, occurrences, place_hunks
 from orchestrator.tree.readings import Kind, Line, Reading, fold, possible_readings, strict_reading
@@ -224,13 +225,13 @@ def _new_file(diff: FileDiff, readings: Sequence[Sequence[Reading]], *, lossy: b
 
 
 def _refuse_guessing(diff: FileDiff, places: Sequence[Place], lines: Sequence[str], *, lossy: bool) -> None:
-    """Refuse to guess the indentation of added lines where it has a meaning, unless all around begins at column 0."""
+    """Refuse to guess the indentation of added lines where it has a meaning."""
     if not lossy or diff.path.endswith(C_SUFFIXES):
         return
     for place in places:
         around = [line for line in lines[max(0, place.start - 1) : place.end + 1] if line.strip()]
-        added = any(line.kind is Kind.ADDED and line.text.strip() for line in place.reading)
-        if added and any(column_of(line) > 0 for line in around):
+        added = [line.text for line in place.reading if line.kind is Kind.ADDED and line.text.strip()]
+        if not stand_at_margin(added, around):
             raise _meaningful(diff)
 
 

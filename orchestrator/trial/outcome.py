@@ -167,7 +167,7 @@ def _of_the_workload(
     nodes = len(request.topology.nodes)
     evidence = Evidence(measured=measured, probes=probes, workload=workload, nodes=nodes)
     metrics = measured_metrics(scenario, evidence)
-    checks = [checking.check_integrity(workload), _check_probes(probes)]
+    checks = [checking.check_integrity(workload), check_probes(probes)]
     checks += checking.check_musts(scenario, metrics)
     checks += checking.check_entered(scenario, measured.counts)
     return checks, metrics
@@ -178,16 +178,24 @@ def _of_the_selftests(request: TrialRequest, files: Mapping[str, bytes], *, came
     return check_selftests(request.scenario.selftests if came_through else (), files)
 
 
-def _check_probes(probes: Probes) -> Check:
-    """Say which probes gave no data; that is not a fault of anybody's, but it is not zero either."""
-    missing = [name for name, status in probes.placed.items() if status != "ok"]
-    problems: Sequence[str] = [
-        *(f"{name}: {probes.placed[name]}" for name in missing),
-        *([f"{probes.lost} events were lost"] if probes.lost else []),
-    ]
-    if problems:
-        return Check(name="probes", status=Status.SKIP, message=f"no data: {'; '.join(problems)}")
-    return Check(name="probes", status=Status.PASS, message="all placed, no event lost")
+def check_probes(probes: Probes) -> Check:
+    """Say which probes gave no data; that is not a fault of anybody's, but it is not zero either.
+
+    SKIP when all that was asked for is missing or events were lost unseen by whom; else the rest holds, and what is
+    missing is in the message.
+    """
+    missing = [f"{name}: {status}" for name, status in probes.placed.items() if status != "ok"]
+    missed = [f"{total.probe}: {total.missed} calls went by unseen" for total in probes.totals if total.missed]
+    lost = [f"{probes.lost} events were lost"] if probes.lost else []
+    problems = "; ".join([*missing, *missed, *lost])
+    if not problems:
+        return Check(name="probes", status=Status.PASS, message="all placed, no event lost")
+    if lost or len(missing) == len(probes.placed):
+        return Check(name="probes", status=Status.SKIP, message=f"no data: {problems}")
+    placed = len(probes.placed) - len(missing)
+    return Check(
+        name="probes", status=Status.PASS, message=f"{placed} of {len(probes.placed)} placed; no data: {problems}"
+    )
 
 
 def _text(files: Mapping[str, bytes], name: str) -> str:

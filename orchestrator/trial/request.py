@@ -18,7 +18,7 @@ class TrialRequest:
     """One trial, ready to run.
 
     ``initrd`` is the guest image with the trial's payload and the machine's keys behind it. ``key`` identifies all
-    that a sealed trial depends on. ``folder`` is the trial's own in the run directory.
+    that a sealed trial depends on. ``folder`` is the trial's own in the run directory; ``gate`` seals a sealed trial's QEMU.
     """
 
     spec: TrialSpec
@@ -31,6 +31,7 @@ class TrialRequest:
     keys: MachineKeys
     accelerator: Accelerator
     folder: Path
+    gate: Path | None = None
 
 
 RESULTS = "/results"

@@ -50,6 +50,7 @@ def _recorded_files(request: TrialRequest, console: Path, cancellation: Cancella
         if request.spec.sealed:
             limit = Deadline(request.scenario.timeout_s, what=f"trial {request.spec.id}", cancellation=cancellation)
             machine.wait_for_mark(SEALED_END, limit)
+            machine.open_gate()
         ready = Deadline(READY_S, what="the guest's SSH server", cancellation=cancellation)
         machine.wait_for_mark(READY, ready)
         with machine.shell(request.keys, ready) as shell:
@@ -81,6 +82,7 @@ def machine_config(request: TrialRequest, *, initrd: Path, console: Path) -> Mac
         qmp_fd=-1,
         sealed=request.spec.sealed,
         accelerator=request.accelerator,
+        gate=request.gate if request.spec.sealed else None,
     )
 
 

@@ -124,6 +124,30 @@ def test_series_that_changes_nothing_is_a_pass(tmp_path: Path) -> None:
     outcome = small_test(results=tmp_path, mail=patch)
     assert outcome.status == 0, outcome.stderr
     assert outcome.record["verdict"]["outcome"] == "PASS"
+    assert outcome.record["objects"]["same"] is True
+    assert "No change in object code" in outcome.stdout
+    assert outcome.record["trials"] == []
+    assert len(outcome.record["verdict"]["not_covered"]) >= 2
+
+
+def test_series_that_changes_nothing_is_run_all_the_same_where_that_is_asked_for(tmp_path: Path) -> None:
+    patch = REPOSITORY / "tests/data/mail/01-comment-only.diff"
+    outcome = small_test("--run-anyway", results=tmp_path, mail=patch)
+    assert outcome.record["objects"]["same"] is True
+    base, patched = outcome.record["trials"]
+    # Another image, for line numbers are in it, and the same to the last digit.
+    assert outcome.record["builds"][0]["image_sha256"] != outcome.record["builds"][1]["image_sha256"]
+    assert base["metrics"] == patched["metrics"]
+
+
+def test_record_names_the_functions_that_changed_and_how_base_was_found(main_run: Outcome) -> None:
+    objects = main_run.record["objects"]
+    assert objects["same"] is False
+    assert "shrink_memcg (mm/zswap.o)" in objects["changed_functions"]
+    assert "Object code" in main_run.stdout
+    base = main_run.record["base"]
+    assert base["steps"][0]["way"] == "--base"
+    assert (base["way"], base["confidence"]) == ("the tree's head", "low")
 
 
 def test_unknown_profile_is_a_usage_error(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.errors import PatchFault
+from orchestrator.errors import BrokenBase, PatchFault
 from orchestrator.host.workspace import content_key
 from orchestrator.judge.decide import decide
+from orchestrator.judge.health import finding_on_base
 from orchestrator.model.kernel import KernelBuild, KernelRole
+from orchestrator.model.objects import ObjectDifference
 from orchestrator.model.run import Plan, Profile, RunRecord
 from orchestrator.model.scenario import Comparison, Direction, Metric, Must, Scenario
 from orchestrator.model.series import Diffstat, Form, Patch, Series
@@ -254,13 +256,17 @@ def record(
     planned: Sequence[TrialSpec] | None = None,
     faults: Sequence[PatchFault] = (),
     scenarios: Sequence[Scenario] | None = None,
+    objects: ObjectDifference | None = None,
+    broken: BrokenBase | None = None,
 ) -> RunRecord:
     """Return a run's record, judged by the real judge; without arguments A2 on one node and on two nodes."""
     done = a2_trials() if trials is None else tuple(trials)
     specs = tuple(each.spec for each in done) if planned is None else tuple(planned)
     catalog = (scenario(),) if scenarios is None else tuple(scenarios)
-    unbuilt = any(fault.stage == "build" for fault in faults)
+    unbuilt = broken is not None or any(fault.stage == "build" for fault in faults)
     the_plan = plan(specs)
+    gaps = () if broken is None else (finding_on_base(broken),)
+    same_code = objects.reason if objects is not None and objects.same else ""
     return RunRecord(
         run_id=the_plan.run_id,
         started="2026-11-23T06:15:30+00:00",
@@ -272,9 +278,10 @@ def record(
         topologies=(topology("one-node", 1), topology()),
         scenarios=catalog,
         trials=done,
-        verdict=decide(scenarios=catalog, planned=specs, trials=done, faults=faults),
+        verdict=decide(scenarios=catalog, planned=specs, trials=done, faults=faults, gaps=gaps, same_code=same_code),
         environment={"qemu": "7.2.22", "accelerator": "tcg: /dev/kvm opens, but a guest never ran on it"},
         timings={"build": 14.2, "trials": 155.0},
+        objects=objects,
     )
 
 

@@ -8,7 +8,7 @@ from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.scenario import Direction
 from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
-from orchestrator.model.verdict import Outcome, Verdict
+from orchestrator.model.verdict import Finding, Outcome, Verdict
 from tests.unit.judge.test_kernel_log import LOGS
 from tests.unit.record_builder import A2_BASE, A2_V5, BASE, PATCHED, a2_trials, metric, scenario, spec, trial
 
@@ -214,3 +214,32 @@ def test_verdict_when_neither_kernel_has_what_a_scenario_needs_then_is_listed_an
 def test_verdict_when_only_the_patched_kernel_lacks_it_then_inconclusive() -> None:
     base = trial(spec(BASE, 1, topology="four-node"), A2_BASE)
     assert judge([*pair(A2_BASE, A2_BASE), base, *lacking(PATCHED)]).outcome is Outcome.INCONCLUSIVE
+
+
+def test_verdict_when_the_code_is_the_same_and_nothing_ran_then_pass_that_says_so_and_lists_what_was_not_run() -> None:
+    verdict = decide(
+        scenarios=(scenario(),), planned=(spec(BASE), spec(PATCHED)), trials=(), same_code="only comments differ"
+    )
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.sentences == (
+        "No change in object code: only comments differ.",
+        "None of 2 planned trials was run: base and patched could not differ in it.",
+    )
+    assert verdict.not_covered == (
+        "memcg-limit-two-node-base-s1: MISS, not run: no change in object code",
+        "memcg-limit-two-node-patched-s1: MISS, not run: no change in object code",
+    )
+
+
+def test_verdict_when_the_code_is_the_same_but_trials_ran_then_they_decide() -> None:
+    trials = pair(A2_BASE, {**A2_BASE, "store_rejects": 8184})
+    verdict = decide(
+        scenarios=(scenario(),), planned=[each.spec for each in trials], trials=trials, same_code="only comments differ"
+    )
+    assert verdict.outcome is Outcome.REGRESSION
+
+
+def test_verdict_when_the_code_is_the_same_and_a_gap_is_ours_then_it_is_no_pass() -> None:
+    gap = Finding(kind="expired waiver", title="a waiver expired", detail=(), kernel="", trial="", blamed=False)
+    verdict = decide(scenarios=(scenario(),), planned=(spec(BASE),), trials=(), gaps=(gap,), same_code="same")
+    assert verdict.outcome is Outcome.ERROR

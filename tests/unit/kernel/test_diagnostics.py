@@ -49,6 +49,13 @@ def test_first_error_when_linking_fails_then_is_linkers() -> None:
     assert "undefined reference to `g'" in first_error(text, source="/src")
 
 
+def test_first_error_when_a_makefile_stops_make_then_is_its_words() -> None:
+    text = (
+        "make: Entering directory '/src'\nMakefile:1: *** this tree is broken.  Stop.\nmake: Leaving directory '/src'\n"
+    )
+    assert first_error(text, source="/src") == "Makefile:1: *** this tree is broken.  Stop."
+
+
 def test_new_warnings_when_only_lines_moved_then_there_are_none() -> None:
     base = parse_warnings("/src/mm/a.c:3:2: warning: unused variable 'x' [-Wunused]\n", source="/src")
     patched = parse_warnings("/src/mm/a.c:9:2: warning: unused variable 'x' [-Wunused]\n", source="/src")

@@ -191,6 +191,19 @@ def test_archive_members_when_names_are_long_then_all_are_there_in_order(tmp_pat
     subprocess.run(["ar", "cDPrST", "vmlinux.a", *names], check=True, cwd=tmp_path)
 
     assert archive_members((tmp_path / "vmlinux.a").read_bytes()) == names
+
+
+@pytest.mark.parametrize("length", range(3, 20))
+def test_archive_members_when_a_name_has_any_length_then_it_is_read(tmp_path: Path, length: int) -> None:
+    # With 15 characters (mm/memcontrol.o) ar fills the whole field, a slash at its end.
+    names = [f"{'n' * (length - 2)}.o", "other.o"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * 10)
+    subprocess.run(["ar", "cDPrST", "vmlinux.a", *names], check=True, cwd=tmp_path)
+    assert archive_members((tmp_path / "vmlinux.a").read_bytes()) == names
+
+
+def test_archive_members_when_it_is_no_thin_archive_then_there_are_none() -> None:
     assert archive_members(b"!<arch>\n" + b"x" * 100) == []
 
 
@@ -217,6 +230,19 @@ def test_build_when_code_changes_then_its_functions_are_named_also_from_the_cach
     assert found is not None
     assert not found.same
     assert found.changed_functions == ("zswap_store (mm/zswap.o)",)
+
+
+def test_build_when_an_object_that_no_list_names_changes_then_it_is_not_the_same(fake_linux: FakeLinux) -> None:
+    hidden = fake_linux.read("Makefile").replace("vmlinux.a mm/zswap.o mm/swap.o", "vmlinux.a mm/swap.o")
+    fake_linux.base = fake_linux.commit({"Makefile": hidden})
+    base = fake_linux.build_base()
+    text = fake_linux.read("mm/zswap.c").replace("return 1", "return 3")
+    patched = fake_linux.build_patched({"Makefile": hidden, "mm/zswap.c": text})
+
+    found = compare_objects(base, patched)
+
+    assert found is not None
+    assert not found.same
 
 
 def test_build_when_the_same_code_is_written_otherwise_then_it_is_the_same(fake_linux: FakeLinux) -> None:

@@ -119,7 +119,7 @@ qemu-system-x86_64
 -no-user-config
 -display none
 -no-reboot
--name orchestrator-{name}
+-name orchestrator-{name},debug-threads=on
 -machine q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off{hmat}
 {clock}
 {memory}

@@ -14,8 +14,9 @@ from orchestrator.errors import UserError
 from orchestrator.host.steps import Steps
 from orchestrator.intake.reader import Wanted
 from orchestrator.judge.waivers import apply_waivers
+from orchestrator.kernels import selftest_names
 from orchestrator.model.trial import Check, Status, TrialResult
-from orchestrator.pipeline import TestRequest, profile_named, selftest_names, start_run, unused_waivers
+from orchestrator.pipeline import TestRequest, profile_named, start_run, unused_waivers
 from orchestrator.plan import narrowed
 from tests.unit.record_builder import BASE, spec
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.config.catalog import architecture, topologies
@@ -9,6 +11,7 @@ from orchestrator.config.scenarios import scenarios
 from orchestrator.guest.image import GuestImage
 from orchestrator.kernel.selftests import Selftests
 from orchestrator.machine.argv import Accelerator
+from orchestrator.machine.gate import Gate
 from orchestrator.trials import Parts
 from tests.unit.record_builder import BASE, PATCHED, build, spec
 
@@ -20,6 +23,7 @@ def parts(patched: Selftests) -> Parts:
     return Parts(
         builds={role: build(role) for role in (BASE, PATCHED)},
         image=GuestImage(data=b"image", key="6" * 64),
+        gate=Gate(library=Path("/gate.so"), key="7" * 64),
         probes={},
         architecture=architecture(),
         scenarios=scenarios(),

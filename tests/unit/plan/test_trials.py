@@ -21,6 +21,7 @@ from orchestrator.host.deadline import Cancellation
 from orchestrator.host.resources import Resources
 from orchestrator.host.steps import StepEvent, Steps
 from orchestrator.machine.argv import Accelerator
+from orchestrator.machine.gate import Gate
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.store.run_directory import RunDirectory
@@ -86,6 +87,7 @@ class Bench:
         parts = Parts(
             builds={role: build(role) for role in (BASE, PATCHED)},
             image=GuestImage(data=b"image", key="6" * 64),
+            gate=Gate(library=Path("/gate.so"), key="7" * 64),
             probes={"": (guest_scripts_folder() / "src" / "probes" / "zswap.spec").read_bytes()},
             architecture=architecture(),
             scenarios=scenarios(),

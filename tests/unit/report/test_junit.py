@@ -8,9 +8,11 @@ import xml.etree.ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import Evidence, PatchFault
+from orchestrator.errors import BrokenBase, Evidence, PatchFault
 from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
+from orchestrator.model.objects import ObjectDifference
 from orchestrator.model.run import RunRecord
+from orchestrator.model.tree import BaseStep, BaseWay, StepOutcome
 from orchestrator.model.trial import Check, Status
 from orchestrator.report.junit import legal, render_junit
 from tests.unit.judge.test_kernel_log import LOGS
@@ -159,3 +161,48 @@ def test_hostile_text_anywhere_can_be_parsed(message: str, line: str, title: str
     one = dataclasses.replace(one, series=dataclasses.replace(one.series, title=title), environment={title: line})
     root = parsed(one)
     assert outcome(case(root, "two-node", "memcg-limit.patched.s1")) == "failure"
+
+
+def test_base_that_does_not_boot_is_an_error_and_nobody_fails() -> None:
+    broken = BrokenBase("base does not boot: 7.2", stage="boot", evidence=Evidence(last_lines=("Kernel panic",)))
+    root = parsed(record((), planned=(spec(BASE), spec(PATCHED)), broken=broken))
+    boot = case(root, "run", "boot.base")
+    assert outcome(boot) == "error"
+    assert "Kernel panic" in (boot[0].text or "")
+    assert not list(root.iter("failure"))
+    assert outcome(case(root, "two-node", "memcg-limit.base.s1")) == "skipped"
+
+
+def test_base_that_does_not_build_is_an_error_of_its_own_case() -> None:
+    broken = BrokenBase("base does not build: mm/zswap.c:1: error", stage="build")
+    root = parsed(record((), planned=(spec(BASE),), broken=broken))
+    assert outcome(case(root, "run", "build.base")) == "error"
+    assert outcome(case(root, "run", "build.patched")) == "skipped"
+
+
+def test_trials_that_were_not_run_for_the_same_code_are_skipped_with_that_reason() -> None:
+    same = ObjectDifference(same=True, reason="only comments differ")
+    root = parsed(record((), planned=(spec(BASE), spec(PATCHED)), objects=same))
+    skipped = case(root, "two-node", "memcg-limit.patched.s1")
+    assert skipped[0].get("message") == "MISS: no change in object code"
+    facts = {each.get("name"): each.get("value") for each in root.iter("property")}
+    assert facts["object_code.1"] == "the same as base's: only comments differ"
+
+
+def test_properties_tell_base_and_how_each_patch_was_applied() -> None:
+    one = record()
+    steps = (
+        BaseStep(way=BaseWay.TRAILER, outcome=StepOutcome.NOTHING, text="the series names no base-commit"),
+        BaseStep(way=BaseWay.HEAD, outcome=StepOutcome.TAKEN, text="the head of linux-7.2"),
+    )
+    (done,) = one.trees.applied
+    trees = dataclasses.replace(
+        one.trees,
+        base=dataclasses.replace(one.trees.base, steps=steps),
+        applied=(dataclasses.replace(done, score=0.934),),
+    )
+    root = parsed(dataclasses.replace(one, trees=trees))
+    facts = {each.get("name"): each.get("value") for each in root.iter("property")}
+    assert facts["base.step.base-commit"] == "nothing found: the series names no base-commit"
+    assert facts["base.step.the tree's head"] == "taken: the head of linux-7.2"
+    assert (facts["applied.2"], facts["applied.2.score"]) == ("recovered", "0.934")

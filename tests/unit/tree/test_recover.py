@@ -164,6 +164,23 @@ def test_recover_when_all_of_a_makefile_is_at_the_margin_then_there_is_nothing_t
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "added"),
+    [
+        ("obj-y += a.o", "+ obj-y += n.o"),
+        ("obj-y += a.o", "+n.o m.o \\"),
+        ("all:", "+X=1 echo b"),
+    ],
+)
+def test_recover_when_a_line_of_a_makefile_may_have_been_indented_then_it_refuses_to_guess(
+    before: str, added: str
+) -> None:
+    diff = f"--- a/Makefile\n+++ b/Makefile\n@@ -1,3 +1,4 @@\n{before}\n{added}\nobj-y += b.o\nobj-y += c.o\n"
+
+    with pytest.raises(InputError, match="in such a file it has a meaning"):
+        recover(diff, f"{before}\nobj-y += b.o\nobj-y += c.o\n")
+
+
 def test_recover_when_two_places_fit_then_the_candidates_are_listed() -> None:
     base = "\ta(1);\n\tb(2);\n\tc(3);\n" * 2
     said = refused("@@ -40,3 +40,3 @@\na(1);\n- b(2);\n+ b(4);\nc(3);\n", base)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfraError, LostMachine, OrchestratorError, TimedOut
+from orchestrator.model.samples import Probes, ProbeTotals
 from orchestrator.model.trial import Status
-from orchestrator.trial.outcome import Recorded, digest_of, lost_result, result_of
+from orchestrator.trial.outcome import Recorded, check_probes, digest_of, lost_result, result_of
 from tests.unit.trial.recorded import check_of, judged, real_files, request
 
 settings.register_profile("outcome", derandomize=True, deadline=None, max_examples=100)
@@ -20,6 +21,11 @@ PROFILE = settings.get_profile("outcome")
 records = st.dictionaries(st.text(max_size=10), st.binary(max_size=50), min_size=1, max_size=5)
 
 RECORDED = Recorded(files={}, console="one\ntwo\n", wall_s=3.5)
+
+
+def probes_of(placed: dict[str, str], *, missed: int = 0, lost: int = 0) -> Probes:
+    total = ProbeTotals(probe="a", group={}, calls=1, sums={}, histograms={}, missed=missed)
+    return Probes(placed=placed, totals=(total,), lost=lost)
 
 
 def test_result_when_the_record_is_real_then_passes() -> None:
@@ -134,3 +140,18 @@ def test_lost_result_when_made_then_tells_what_kind_of_loss_it_was(
 
 def test_lost_result_when_made_then_keeps_the_consoles_end() -> None:
     assert lost_result(request(), LostMachine("gone"), RECORDED).console_tail == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("probes", "status", "message"),
+    [
+        (probes_of({"a": "ok", "b": "ok"}), Status.PASS, "all placed, no event lost"),
+        (probes_of({"a": "ok", "b": "no symbol"}), Status.PASS, "1 of 2 placed; no data: b: no symbol"),
+        (probes_of({"a": "no symbol"}), Status.SKIP, "no data: a: no symbol"),
+        (probes_of({"a": "ok"}, missed=3), Status.PASS, "1 of 1 placed; no data: a: 3 calls went by unseen"),
+        (probes_of({"a": "ok"}, lost=2), Status.SKIP, "no data: 2 events were lost"),
+    ],
+)
+def test_check_probes_when_some_give_no_data_then_the_rest_holds(probes: Probes, status: Status, message: str) -> None:
+    check = check_probes(probes)
+    assert (check.status, check.message) == (status, message)
