@@ -21,6 +21,10 @@ switch_to() {
 	note "the compressor is $1"
 }
 
+# Pages that do not get smaller are refused where they may not be written back.
+hook_refuse() { sample two && put 0 "$CGROUP"/load/memory.zswap.writeback; }
+hook_allow() { sample refused && put 1 "$CGROUP"/load/memory.zswap.writeback; }
+
 hook_second() { switch_to "$SECOND"; }
 hook_third() { switch_to "$THIRD"; }
 hook_fourth() { switch_to "$FOURTH"; }

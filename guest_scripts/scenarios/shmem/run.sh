@@ -1,9 +1,12 @@
 # Shared memory and files on tmpfs through zswap; see scenario.toml. Sourced by /guest/trial.
 # shellcheck shell=sh
 
+OWN_FILES="/run/dropped_by_unlink /run/dropped_by_punch"
+
 setup() {
-	# The workload's file is /run/swapped/file.
+	# The workload's files are in /run/swapped.
 	mkdir -p /run/swapped && mount -t tmpfs -o size=16m swapped /run/swapped || return 1
+	for file in $OWN_FILES; do echo 0 >"$file"; done
 	put 0 /proc/sys/vm/page-cluster &&
 		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
 		zswap_on compressor="$COMPRESSOR" max_pool_percent=50 shrinker_enabled=N &&
@@ -20,3 +23,12 @@ hook_compare() {
 	note "the file was '$FILE_SUM' before it was swapped out, and another process reads '$seen'"
 	return 1
 }
+
+hook_count() { COUNTED=$(cat "$ZSWAP_DEBUG"/stored_pages); }
+
+hook_unlinked() { dropped unlink; }
+
+hook_punched() { dropped punch; }
+
+# Entries go with their slots, so there is nothing to wait for.
+dropped() { echo $((COUNTED - $(cat "$ZSWAP_DEBUG"/stored_pages))) >/run/dropped_by_"$1"; }
