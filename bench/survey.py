@@ -1,5 +1,5 @@
 """One kernel through the scenarios.  usage: bench/survey.py [--linux linux-7.2] [--flavour plain] [--patch FILE]
-    [--scenario NAME]... [--topology NAME]... [--profile NAME] [--seeds N] [--again] [--table FILE]
+    [--scenario NAME]... [--topology NAME]... [--profile NAME] [--seeds N] [--first-seed N] [--again] [--table FILE]
 
 Runs sealed trials of ONE kernel (base; with --patch: base with that patch on it, as "patched"), without a comparison:
 what a kernel without our patch has to pass, which functions of zswap each scenario enters, and how long it takes.
@@ -85,7 +85,7 @@ def wanted(arguments: argparse.Namespace) -> Profile:
     chosen = catalog.pick(catalog.profiles(), arguments.profile, kind="profile") if arguments.profile else None
     names = arguments.scenario or (chosen.scenarios if chosen else tuple(scenarios()))
     where = arguments.topology or (chosen.topologies if chosen else TOPOLOGIES)
-    seeds = tuple(range(1, arguments.seeds + 1))
+    seeds = tuple(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
     return Profile(name="survey", what_for="", scenarios=tuple(names), topologies=tuple(where), seeds=seeds)
 
 
@@ -127,6 +127,7 @@ def main() -> int:
     parser.add_argument("--topology", action="append")
     parser.add_argument("--profile")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=usable_cpus())
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--metrics", action="store_true")
