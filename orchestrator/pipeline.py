@@ -147,7 +147,7 @@ def check_scenarios(
     for name in profile.scenarios:
         for where in profile.topologies:
             scenario, topology = known[name], topologies[where]
-            if scenario.misfit(topology):
+            if not profile.asks(name, where) or scenario.misfit(topology):
                 continue
             found = check_workloads(
                 scenario,

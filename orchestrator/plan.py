@@ -30,7 +30,7 @@ def planned_trials(
 
     def trials() -> Iterator[TrialSpec]:
         for seed, scenario, topology in product(profile.seeds, profile.scenarios, profile.topologies):
-            if scenarios[scenario].misfit(topologies[topology]):
+            if not profile.asks(scenario, topology, seed) or scenarios[scenario].misfit(topologies[topology]):
                 continue
             for kernel in kernels:
                 yield TrialSpec(kernel=kernel, topology=topology, scenario=scenario, seed=seed, sealed=sealed)
@@ -45,14 +45,20 @@ def left_out(
     return tuple(
         f"{name} on {where}: not planned, {reason}"
         for name, where in product(profile.scenarios, profile.topologies)
-        if (reason := scenarios[name].misfit(topologies[where]))
+        if profile.asks(name, where) and (reason := scenarios[name].misfit(topologies[where]))
     )
 
 
 def narrowed(profile: Profile, *, scenarios: tuple[str, ...], topologies: tuple[str, ...], seeds: int) -> Profile:
-    """Return ``profile`` with the user's own choice; an empty choice (or 0 seeds) leaves the profile's."""
+    """Return ``profile`` with the user's own choice; an empty choice (or 0 seeds) leaves the profile's.
+
+    Scenarios or topologies of the user's own are all combined; with seeds alone, a scenario of which less is asked keeps
+    its topologies.
+    """
+    kept = () if scenarios or topologies else profile.only
     return dataclasses.replace(
         profile,
+        only=tuple(dataclasses.replace(only, seeds=()) for only in kept) if seeds else kept,
         scenarios=scenarios or profile.scenarios,
         topologies=topologies or profile.topologies,
         seeds=tuple(range(1, seeds + 1)) if seeds else profile.seeds,
@@ -68,7 +74,8 @@ def check_plan(profile: Profile, *, scenarios: Mapping[str, Scenario], topologie
     problems += [f"there is no topology '{name}'" for name in profile.topologies if name not in topologies]
     if not problems:
         for name in profile.scenarios:
-            reasons = {where: scenarios[name].misfit(topologies[where]) for where in profile.topologies}
+            asked = [where for where in profile.topologies if profile.asks(name, where)]
+            reasons = {where: scenarios[name].misfit(topologies[where]) for where in asked}
             if all(reasons.values()):
                 said = "; ".join(f"on {where} {reason}" for where, reason in reasons.items())
                 problems.append(f"scenario '{name}' makes no sense on any of the topologies: {said}")

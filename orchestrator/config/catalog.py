@@ -16,11 +16,18 @@ from orchestrator.config.locations import PACKAGE
 from orchestrator.config.toml_files import Strict, explain, pick, read_toml
 from orchestrator.config.topologies import topologies
 from orchestrator.model.kernel import Architecture, Flavour
-from orchestrator.model.run import Profile
+from orchestrator.model.run import Only, Profile
 
 __all__ = ["Strict", "architecture", "explain", "flavour", "flavours", "pick", "profiles", "read_toml", "topologies"]
 
 CATALOG = PACKAGE / "config" / "catalog"
+
+
+class OnlyTable(Strict):
+    """What is asked of one scenario of a profile, where that is less than of the others."""
+
+    topologies: Annotated[list[str], Field(default_factory=list)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(default_factory=list)]
 
 
 class ProfileTable(Strict):
@@ -30,6 +37,20 @@ class ProfileTable(Strict):
     scenarios: Annotated[list[str], Field(min_length=1)]
     topologies: Annotated[list[str], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    only: Annotated[dict[str, OnlyTable], Field(default_factory=dict)]
+
+    @model_validator(mode="after")
+    def _only_less(self) -> ProfileTable:
+        """Refuse an ``only`` that asks for what the profile does not have: it would silently ask for nothing."""
+        for name, only in self.only.items():
+            more = [
+                *({name} - set(self.scenarios)),
+                *(set(only.topologies) - set(self.topologies)),
+                *(str(seed) for seed in sorted(set(only.seeds) - set(self.seeds))),
+            ]
+            if more:
+                raise ValueError(f"only.{name}: the profile has no {', '.join(more)}")
+        return self
 
 
 class ArchitectureTable(Strict):
@@ -86,6 +107,10 @@ def profiles() -> Mapping[str, Profile]:
             scenarios=tuple(table.scenarios),
             topologies=tuple(table.topologies),
             seeds=tuple(table.seeds),
+            only=tuple(
+                Only(scenario=scenario, topologies=tuple(only.topologies), seeds=tuple(only.seeds))
+                for scenario, only in table.only.items()
+            ),
         )
         for name, table in tables.items()
     }

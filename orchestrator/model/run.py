@@ -18,14 +18,37 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """What a profile asks of one of its scenarios alone: these topologies, these seeds; () is all of the profile's."""
+
+    scenario: str
+    topologies: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Which trials a run consists of: every scenario on every topology with every seed, for both kernels."""
+    """Which trials a run consists of: every scenario on every topology with every seed, for both kernels.
+
+    ``only`` has the scenarios of which less is asked.
+    """
 
     name: str
     what_for: str
     scenarios: tuple[str, ...]
     topologies: tuple[str, ...]
     seeds: tuple[int, ...]
+    only: tuple[Only, ...] = ()
+
+    def asks(self, scenario: str, topology: str, seed: int | None = None) -> bool:
+        """Whether a trial is asked for; of any seed where there is none. A variant (``NAME+knob=value``) is its scenario."""
+        stem = scenario.partition("+")[0]
+        return all(
+            (not only.topologies or topology in only.topologies)
+            and (seed is None or not only.seeds or seed in only.seeds)
+            for only in self.only
+            if only.scenario == stem
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,3 +138,15 @@ def test_catalog_when_a_file_is_not_utf8_then_it_is_named(written: Path) -> None
     (written / "profiles.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"profiles\.toml is not valid TOML"):
         catalog.profiles()
+
+
+def test_profile_when_full_then_names_every_scenario() -> None:
+    assert set(catalog.profiles()["full"].scenarios) == scenarios().keys()
+
+
+@pytest.mark.parametrize("only", ["x = { seeds = [1] }", 'a = { topologies = ["t2"] }', "a = { seeds = [7] }"])
+def test_profile_when_only_names_what_the_profile_has_not_then_is_refused(written: Path, only: str) -> None:
+    text = f'[p]\nwhat_for = "tests"\nscenarios = ["a"]\ntopologies = ["t"]\nseeds = [1]\n[p.only]\n{only}\n'
+    (written / "profiles.toml").write_text(text)
+    with pytest.raises(UserError, match="the profile has no"):
+        catalog.profiles()

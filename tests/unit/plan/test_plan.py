@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import UserError
 from orchestrator.model.kernel import KernelRole
-from orchestrator.model.run import Profile
+from orchestrator.model.run import Only, Profile
 from orchestrator.model.scenario import Requirements
 from orchestrator.model.trial import TrialSpec
 from orchestrator.plan import check_plan, left_out, narrowed, planned_trials
@@ -53,6 +53,35 @@ def test_trials_when_planned_then_base_and_patched_of_one_thing_stand_beside_eac
 def test_trials_when_planned_then_everything_is_compared_once_before_anything_twice() -> None:
     seeds = [trial.seed for trial in planned(PROFILE)]
     assert seeds == sorted(seeds)
+
+
+LESS = dataclasses.replace(PROFILE, only=(Only(scenario="pool-limit", topologies=("two-node",), seeds=(1,)),))
+
+
+def test_trials_when_less_is_asked_of_a_scenario_then_it_has_only_these() -> None:
+    found = [trial for trial in planned(LESS) if trial.kernel is KernelRole.BASE]
+    assert [(trial.topology, trial.seed) for trial in found if trial.scenario == "pool-limit"] == [("two-node", 1)]
+    assert len([trial for trial in found if trial.scenario == "memcg-limit"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "topologies", "seeds", "expected"),
+    [
+        (("pool-limit",), (), 0, 4),
+        ((), ("one-node",), 0, 4),
+        ((), (), 1, 3),
+        ((), (), 0, 5),
+    ],
+)
+def test_narrowed_when_less_is_asked_of_a_scenario_then_the_users_own_choice_goes_before(
+    scenarios: tuple[str, ...], topologies: tuple[str, ...], seeds: int, expected: int
+) -> None:
+    profile = narrowed(LESS, scenarios=scenarios, topologies=topologies, seeds=seeds)
+    assert len(planned(profile)) == 2 * expected
+
+
+def test_asks_when_the_scenario_is_a_variant_then_it_is_asked_like_its_scenario() -> None:
+    assert not LESS.asks("pool-limit+compressor=zstd", "one-node")
 
 
 def test_trials_when_live_then_all_of_them_are() -> None:
