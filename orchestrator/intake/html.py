@@ -1,8 +1,8 @@
 """A saved web page as text: tags out, entities read, white space as it stands in the source. Pure.
 
 The source of a page keeps tabs and leading blanks that its rendering drops, so nothing is folded here. The standard
-library's html.parser is not used: before Python 3.11.14 it takes time square in the size of a malformed page
-(CVE-2025-6069), and all that is wanted here is to find the ends of tags.
+library's html.parser is not used: in many Pythons that are in use it takes time square in the size of a malformed page
+(CVE-2025-6069, CPython issue 135462), and all that is wanted here is to find the ends of tags.
 """
 
 from __future__ import annotations
