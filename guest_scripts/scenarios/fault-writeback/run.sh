@@ -15,10 +15,11 @@ hook_fail() {
 
 hook_stop_failing() { faults_off fail_page_alloc && reclaim load 8M && sample failed; }
 
-# spare_device: not what the swap device allocates for a page that is written to it: it would fail the write.
+# spare_device: not what the swap device (null_blk) allocates to hold what is written to it: that would be a write error, and
+# the data lost. By the device's own function: since 7.3 a write is submitted outside of __swap_writepage().
 spare_device() {
-	device_range=$(function_range __swap_writepage)
-	[ -n "$device_range" ] || skip "this kernel has no __swap_writepage to leave out"
+	device_range=$(function_range null_process_cmd)
+	[ -n "$device_range" ] || skip "this kernel has no null_process_cmd to leave out"
 	put "${device_range% *}" /sys/kernel/debug/fail_page_alloc/reject-start &&
 		put "${device_range#* }" /sys/kernel/debug/fail_page_alloc/reject-end
 }
