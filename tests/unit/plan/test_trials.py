@@ -28,7 +28,7 @@ from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
 from orchestrator.trial.outcome import Finished, Recorded, lost_result
 from orchestrator.trial.request import TrialRequest
-from orchestrator.trials import HANG_FLOOR_S, Parts, TrialRunner
+from orchestrator.trials import HANG_FLOOR_S, Parts, TrialRunner, sealed_part
 from tests.unit.record_builder import BASE, PATCHED, build, spec, trial
 
 BANNER = "[    0.000000] Linux version 7.2.12 (user@host)\n"
@@ -330,3 +330,9 @@ def test_key_when_the_trial_is_another_then_is_another(bench: Bench, other: Tria
 def test_key_when_base_and_patched_have_the_same_kernel_then_is_the_same(bench: Bench) -> None:
     builds: Changes = {"builds": {BASE: build(BASE), PATCHED: dataclasses.replace(build(BASE), role=PATCHED)}}
     assert key(bench, changes=builds) == key(bench, spec(PATCHED), builds)
+
+
+def test_sealed_part_when_the_guest_speaks_after_the_seal_then_that_does_not_count() -> None:
+    console = "[ 1.0] BUG: a\n[ 2.0] orchestrator: sealed-end\n[ 39.7] rcu: INFO: rcu_sched detected stalls\n"
+    assert sealed_part(console) == "[ 1.0] BUG: a\n[ 2.0] orchestrator: sealed-end"
+    assert sealed_part("[ 1.0] BUG: a\n") == "[ 1.0] BUG: a\n"
