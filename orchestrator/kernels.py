@@ -12,6 +12,7 @@ from orchestrator.host.steps import Steps
 from orchestrator.judge.health import finding_on_base
 from orchestrator.kernel.build import BuildRequest, build_kernel, request_for
 from orchestrator.kernel.comparison import compare_objects
+from orchestrator.kernel.decode import Decoder
 from orchestrator.kernel.making import Workshop
 from orchestrator.kernel.selftests import Selftests, build_selftests
 from orchestrator.model.kernel import KernelBuild, KernelRole
@@ -30,7 +31,8 @@ Health = Callable[[KernelBuild], None]
 class Kernels:
     """What was built. ``faults`` are the patch's, ``gaps`` base's own; with one of either there is nothing to run.
 
-    ``objects`` is how the code of the two differs, None where that is not known.
+    ``objects`` is how the code of the two differs, None where that is not known. ``decoders`` say where in the source
+    the frames of each kernel's complaints are.
     """
 
     builds: Mapping[KernelRole, KernelBuild]
@@ -38,6 +40,7 @@ class Kernels:
     gaps: tuple[Finding, ...] = ()
     selftests: Mapping[KernelRole, Selftests] = field(default_factory=dict)
     objects: ObjectDifference | None = None
+    decoders: Mapping[KernelRole, Decoder] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -86,7 +89,12 @@ class KernelMaker:
         except PatchFault as fault:
             self._keep_log(KernelRole.PATCHED, fault)
             return Kernels(builds=builds, faults=(fault,), selftests=selftests)
-        return Kernels(builds=builds, selftests=selftests, objects=self._compared(builds))
+        decoders = {role: self._decoder(role) for role in builds}
+        return Kernels(builds=builds, selftests=selftests, objects=self._compared(builds), decoders=decoders)
+
+    def _decoder(self, role: KernelRole) -> Decoder:
+        request = build_request(role, self.trees, self.flavour)
+        return Decoder(request=request, workshop=self.workshop, cancellation=self.cancellation)
 
     def _built(self, role: KernelRole) -> KernelBuild:
         request = build_request(role, self.trees, self.flavour)

@@ -16,8 +16,9 @@ from importlib import metadata
 from pathlib import Path
 
 from orchestrator.config import catalog, locations
+from orchestrator.config.claims import read_claims
 from orchestrator.config.lists import mailing_lists
-from orchestrator.config.scenarios import TRACING, scenarios_named
+from orchestrator.config.scenarios import TRACING, scenarios, scenarios_named
 from orchestrator.config.toml_files import Mistake, refusal
 from orchestrator.config.waivers import read_waivers
 from orchestrator.first_boot import FirstBoot, check_base_boots
@@ -29,8 +30,9 @@ from orchestrator.host.resources import Resources, available_memory_mib, usable_
 from orchestrator.host.sandbox import NO_SANDBOX, find_sandbox
 from orchestrator.host.steps import StepEvent, Steps
 from orchestrator.intake.reader import Wanted, others_of, survey, testable_series_of
+from orchestrator.judge.claims import judge_claims
 from orchestrator.judge.decide import decide
-from orchestrator.judge.reach import with_reach
+from orchestrator.judge.reach import missed_by_chance, with_reach
 from orchestrator.judge.waivers import Waived, apply_waivers
 from orchestrator.kernel.making import Workshop
 from orchestrator.kernel.toolchain import find_toolchain
@@ -38,6 +40,7 @@ from orchestrator.kernels import KernelMaker, Kernels, selftest_names, symbols_o
 from orchestrator.machine.accelerator import SEALED_CHOICE, Choice, choose_accelerator, qemu_version
 from orchestrator.machine.argv import Accelerator
 from orchestrator.machine.gate import compiled_gate
+from orchestrator.model.claim import Claim
 from orchestrator.model.kernel import Architecture, KernelBuild
 from orchestrator.model.run import Plan, Profile, RunRecord
 from orchestrator.model.scenario import Scenario
@@ -83,6 +86,7 @@ class TestRequest:
     may_fetch: bool = False
     strict: bool = False
     run_anyway: bool = False
+    claims: tuple[str, ...] = ()
 
 
 def start_run(
@@ -99,6 +103,8 @@ def start_run(
     profile, known = request.profile, scenarios_named(request.profile.scenarios)
     catalog.flavour(request.flavour)
     read_waivers([Path(path) for path in request.waivers])
+    described = {**scenarios(), **known}
+    read_claims([Path(path) for path in request.claims], scenarios=described, topologies=request.topologies)
     check_plan(profile, scenarios=known, topologies=request.topologies)
     check_scenarios(profile, known, request.topologies, cancellation=Cancellation())
     with steps.step("intake", mail=request.wanted.source):
@@ -126,6 +132,7 @@ def start_run(
             may_fetch=request.may_fetch,
             strict=request.strict,
             run_anyway=request.run_anyway,
+            claims=tuple(str(Path(path).absolute()) for path in request.claims),
         )
     )
     return run
@@ -177,6 +184,7 @@ class Pipeline:
         self._series = run.read_series_record()
         self._timings: dict[str, float] = {}
         self._environment: dict[str, str] = {}
+        self._claims: tuple[Claim, ...] = ()
 
     def carry_out(self, *, now: Callable[[], dt.datetime]) -> RunRecord:
         """Do what the plan says and is not done yet; write the record and the reports; return the record."""
@@ -189,6 +197,9 @@ class Pipeline:
         if self._plan.sandbox:
             sandbox = find_sandbox(cache=self._cache, cancellation=self._cancellation)
         waivers = read_waivers([Path(path) for path in self._plan.waivers])
+        described = {**scenarios(), **self._scenarios}
+        files = [Path(path) for path in self._plan.claims]
+        self._claims = read_claims(files, scenarios=described, topologies=self._topologies)
         trees = self._trees()
         workshop = Workshop(
             repo=trees.source.repo, cache=self._cache, sandbox=sandbox, toolchain=toolchain, jobs=usable_cpus()
@@ -241,9 +252,14 @@ class Pipeline:
             *left_out(self._plan.profile, scenarios=self._scenarios, topologies=self._topologies),
             *kernels.not_covered,
             *skipped_selftests(waived.trials),
+            *missed_by_chance(waived.trials),
             *unused_waivers(waived, self._plan.waivers),
         )
-        return dataclasses.replace(verdict, not_covered=(*verdict.not_covered, *apart))
+        return dataclasses.replace(
+            verdict,
+            not_covered=(*verdict.not_covered, *apart),
+            claims=judge_claims(self._claims, self._planned_scenarios(), waived.trials),
+        )
 
     def _trees(self) -> Trees:
         plan = self._plan
@@ -304,6 +320,7 @@ class Pipeline:
             accelerator=Accelerator.TCG,
             symbols={role: symbols_on(build) for role, build in kernels.builds.items()},
             selftests=kernels.selftests,
+            decoders=kernels.decoders,
             again=self._plan.again,
         )
         choice = self._choose_accelerator(parts)

@@ -20,7 +20,8 @@ from orchestrator.host.resources import Resources
 from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import content_key
 from orchestrator.judge.invariants import check_invariants
-from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
+from orchestrator.judge.kernel_log import scan_kernel_log, told_where, with_kernel_log
+from orchestrator.kernel.decode import Decoder
 from orchestrator.kernel.selftests import Selftests
 from orchestrator.machine.argv import Accelerator, qemu_argv
 from orchestrator.machine.gate import Gate
@@ -54,7 +55,7 @@ class Parts:
 
     ``probes`` are specifications by name: "" is every trial's, others are added where a scenario asks for them.
     ``symbols`` are the configuration symbols that are on in each kernel; ``selftests`` its own tests, compiled, or why
-    there are none.
+    there are none; ``decoders`` say where in its source the frames of its complaints are.
     """
 
     builds: Mapping[KernelRole, KernelBuild]
@@ -68,6 +69,7 @@ class Parts:
     accelerator: Accelerator
     symbols: Mapping[KernelRole, frozenset[str]] = field(default_factory=dict)
     selftests: Mapping[KernelRole, Selftests] = field(default_factory=dict)
+    decoders: Mapping[KernelRole, Decoder] = field(default_factory=dict)
     again: bool = False
 
     def lacking(self, spec: TrialSpec) -> str:
@@ -161,7 +163,11 @@ class TrialRunner:
         if request.spec.sealed:
             text = sealed_part(text)
         environment = {"qemu": self._parts.qemu, "accelerator": str(request.accelerator)}
-        result = with_kernel_log(finished.result, scan_kernel_log(text))
+        # A sealed guest's machine is left, and a record read, only after it has said that its scenario is over.
+        last = SEALED_END if request.spec.sealed and finished.measured is not None else ""
+        result = with_kernel_log(finished.result, scan_kernel_log(text, last_mark=last))
+        if (decoder := self._parts.decoders.get(request.spec.kernel)) is not None:
+            result = told_where(result, decoder.decode)
         if finished.measured is not None:
             result = with_invariants(result, check_invariants(finished.measured, request.scenario.excepted))
         return dataclasses.replace(result, environment=environment)

@@ -16,7 +16,16 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change, Finding, Outcome
 from orchestrator.report.code import code_lines
-from orchestrator.report.summary import Group, Row, applied_lines, finding_line, gaps, groups, trial_counts
+from orchestrator.report.summary import (
+    Group,
+    Row,
+    applied_lines,
+    claim_lines,
+    finding_line,
+    gaps,
+    groups,
+    trial_counts,
+)
 from orchestrator.report.sweep import SweepTable, sweep_tables
 from orchestrator.report.text import HEAD, cells, group_title, printable_line, quiet_line
 
@@ -99,6 +108,7 @@ def print_run(record: RunRecord, console: Console, *, results: Path | None = Non
         _print_sweep(sweep, console)
     _print_verdict(record, console)
     _print_findings(record.verdict.findings, console)
+    _print_section("Claims", claim_lines(record), console)
     _print_section(f"Applied to {record.trees.base.describe}", applied_lines(record), console)
     _print_section("Object code", code_lines(record), console)
     _print_section("Not covered", gaps(record, GAPS), console)

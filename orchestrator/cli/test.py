@@ -88,6 +88,10 @@ WaiversOption = Annotated[
         "--waivers", metavar="FILE", help="Known failures of your own, in TOML like the catalog's (again for more)."
     ),
 ]
+ClaimsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--claims", metavar="FILE", help="What the patch is said to do, in TOML: confirmed or refuted."),
+]
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
 ]
@@ -114,6 +118,7 @@ def run_test(
     flavour: FlavourOption = "plain",
     topologies: TopologiesOption = None,
     waivers: WaiversOption = None,
+    claims: ClaimsOption = None,
     live: LiveOption = False,
     accel: AcceleratorOption = "auto",
     sandbox: SandboxOption = True,
@@ -157,6 +162,7 @@ def run_test(
                     flavour=flavour,
                     topologies=chosen_topologies(topologies),
                     waivers=tuple(str(path) for path in waivers or ()),
+                    claims=tuple(str(path) for path in claims or ()),
                     sealed=not live,
                     sandbox=sandbox,
                     accelerator=accel,

@@ -53,6 +53,8 @@ class MetricTable(Strict):
     start: Annotated[str, Field(alias="from")] = BEFORE
     end: Annotated[str, Field(alias="to")] = PRESSED
     at: str = ""
+    smallest: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    smallest_percent: Annotated[float, Field(gt=0, le=100)] | None = None
 
     @field_validator("source")
     @classmethod
@@ -77,6 +79,7 @@ class MustTable(Strict):
     at_least: float | None = None
     at_most: float | None = None
     equals: float | None = None
+    by_chance: bool = False
 
     @model_validator(mode="after")
     def check_one_bound(self) -> MustTable:
@@ -306,4 +309,10 @@ def _process(table: ProcessTable) -> Process:
 
 def _must(table: MustTable) -> Must:
     bound, value = next((name, getattr(table, name)) for name in BOUNDS if getattr(table, name) is not None)
-    return Must(metric=table.metric, comparison=BOUNDS[bound], value=float(value), says=table.says)
+    return Must(
+        metric=table.metric,
+        comparison=BOUNDS[bound],
+        value=float(value),
+        says=table.says,
+        by_chance=table.by_chance,
+    )

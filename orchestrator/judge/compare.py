@@ -1,216 +1,272 @@
-"""TRIALS → METRIC CHANGES: base against patched, metric by metric, seed by seed.
+"""TRIALS → METRIC CHANGES: base against patched, metric by metric, seed by seed. docs/judging.md tells the method.
 
-The rule for now, behind the function that the later judge keeps: a metric moved when it differs in every seed, in the
-same sense, by more than base's own values differ between seeds. Absent is not zero: a counter that only one kernel has
-is removed or added, never compared.
+A metric with an effect that is proven larger than the smallest of interest regressed, improved or (without a direction)
+changed; one whose effect is shown to be smaller is the same; all else is unclear. Nothing is assumed: neither an effect
+nor its absence. Absent is not zero: a counter that only one kernel has is removed or added, never compared.
+
+False alarms are controlled over all metrics of the run, whatever their dependence (Holm), apart for those that can accuse
+and for the others, and shared among the looks that an adaptive run takes.
 """
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
-from orchestrator.model.kernel import KernelRole
+from orchestrator.judge.effects import EQUIVALENCE_LEVEL, Estimate, Observed, estimates
+from orchestrator.judge.interest import scale_of
+from orchestrator.judge.order import in_order
+from orchestrator.judge.pairs import Cell, Pair, is_usable, names_in, pairs_by_cell, typical, value_of, why_not
+from orchestrator.judge.statistics import Scale, holm
 from orchestrator.model.scenario import Direction, Metric, Scenario
-from orchestrator.model.trial import Status, TrialResult
+from orchestrator.model.trial import TrialResult
 from orchestrator.model.verdict import Change, MetricChange
 
-USABLE = frozenset({Status.PASS, Status.FAIL, Status.DONE})
-"""Trials whose metrics count. An ERROR is ours: its numbers say nothing of the kernel."""
+LOOKS = 3
+"""How often an adaptive run looks at its figures at most: after 3, 6 and 12 seeds. Each look has its part of the level."""
 
-MEANINGFUL_SHARE = 0.1
-"""A node's share of a per-node metric that moved by this much is shown before other changes. Orders, judges nothing."""
+PRIMARY_LEVEL = 0.01
+"""The chance of a run that a patch which means nothing is accused by any metric with a direction."""
 
-_ORDER = (
-    Change.REGRESSED,
-    Change.CHANGED,
-    Change.REMOVED,
-    Change.ADDED,
-    Change.IMPROVED,
-    Change.UNCLEAR,
-    Change.SAME,
-)
+OTHER_LEVEL = 0.04
+"""The chance of a run that such a patch is said to have changed any metric without one."""
 
-Cell = tuple[str, str]
-"""A scenario's and a topology's name: what trials are compared within."""
+SUSPECT_LEVEL = 0.1
+"""A metric with a direction that is worse by this level, and not by the one for accusing, leaves the run open.
+
+Not shared among looks: a later look takes the earlier one's doubt away. What a run without effects comes to is far below
+(docs/judging.md), for its effects are nothing, not just as large as the smallest of interest.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """The trials of base and patched that differ in nothing but the kernel."""
+class NullBuild:
+    """Base, built once more so that it differs without meaning anything, and its trials (their role does not matter)."""
 
-    seed: int
-    base: TrialResult
-    patched: TrialResult
-
-
-def is_usable(trial: TrialResult) -> bool:
-    """Whether a trial's metrics may be compared."""
-    return trial.status in USABLE and bool(trial.metrics)
+    name: str
+    trials: tuple[TrialResult, ...]
 
 
-def pairs_by_cell(trials: Iterable[TrialResult]) -> dict[Cell, list[Pair]]:
-    """Return the complete pairs of each cell, by seed. Of a trial that is there twice, the later record counts."""
-    found: dict[tuple[Cell, int, bool], dict[KernelRole, TrialResult]] = {}
-    for trial in trials:
-        if is_usable(trial):
-            spec = trial.spec
-            found.setdefault(((spec.scenario, spec.topology), spec.seed, spec.sealed), {})[spec.kernel] = trial
-    pairs: dict[Cell, list[Pair]] = {}
-    for (cell, seed, _), kernels in sorted(found.items(), key=lambda entry: entry[0][1]):
-        if len(kernels) == len(KernelRole):
-            pair = Pair(seed=seed, base=kernels[KernelRole.BASE], patched=kernels[KernelRole.PATCHED])
-            pairs.setdefault(cell, []).append(pair)
-    return pairs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One metric in one cell, before it is judged."""
+
+    cell: Cell
+    name: str
+    metric: Metric | None
+    pairs: tuple[Pair, ...]
+    base: tuple[float | None, ...]
+    patched: tuple[float | None, ...]
+    nulls: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+    @property
+    def complete(self) -> list[tuple[float, float]]:
+        """The values of the seeds that have both."""
+        both = zip(self.base, self.patched, strict=True)
+        return [(old, new) for old, new in both if old is not None and new is not None]
+
+    @property
+    def scale(self) -> Scale:
+        assert self.metric is not None  # noqa: S101 - only described metrics are compared
+        return scale_of(self.metric)
+
+    @property
+    def direction(self) -> Direction:
+        return self.metric.direction if self.metric else Direction.NONE
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether a move is good or bad by itself: few metrics are, and they alone can accuse."""
+        return self.direction is not Direction.NONE
 
 
-def compare(scenarios: Sequence[Scenario], trials: Iterable[TrialResult]) -> tuple[MetricChange, ...]:
+def compare(
+    scenarios: Sequence[Scenario], trials: Iterable[TrialResult], null_builds: Sequence[NullBuild] = ()
+) -> tuple[MetricChange, ...]:
     """Return what became of every metric of every scenario on every topology, what a person should see first first.
 
-    A metric that neither kernel has is left out: there is nothing to say of it. A name that no scenario describes is
-    listed only when one kernel has it and the other has not.
+    ``null_builds`` show how far a kernel wanders that means nothing; without them base's seeds have to. A metric that
+    neither kernel has is left out: there is nothing to say of it. A name that no scenario describes is listed only when
+    one kernel has it and the other has not.
     """
     by_name = {scenario.name: scenario for scenario in scenarios}
-    changes = [
-        change
-        for (scenario, topology), pairs in pairs_by_cell(trials).items()
-        for name in _names(pairs)
-        if (change := _compare_metric(by_name.get(scenario), topology, name, pairs=pairs)) is not None
+    nulls = [_by_spec(build) for build in null_builds]
+    cases = [
+        _case(by_name.get(cell[0]), cell, name, pairs=pairs, nulls=nulls)
+        for cell, pairs in pairs_by_cell(trials).items()
+        for name in names_in(pairs)
     ]
-    return _in_order(changes)
+    judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
+    changes = _judged(judged)
+    found = [changes.get(at) or _not_compared(case) for at, case in enumerate(cases)]
+    return in_order([change for change in found if change is not None])
 
 
-def _names(pairs: Sequence[Pair]) -> list[str]:
-    """Return all metric names of some trials, in the order in which they first occur."""
-    return list(dict.fromkeys(name for pair in pairs for trial in (pair.base, pair.patched) for name in trial.metrics))
-
-
-def _compare_metric(
-    scenario: Scenario | None, topology: str, name: str, *, pairs: Sequence[Pair]
-) -> MetricChange | None:
-    metric = scenario.metric_named(name) if scenario else None
-    base = tuple(_value(pair.base.metrics, name) for pair in pairs)
-    patched = tuple(_value(pair.patched.metrics, name) for pair in pairs)
-    there = [value for value in base if value is not None]
-    change = _classify(base, patched, direction=metric.direction if metric else Direction.NONE)
-    if metric is None and change not in {Change.REMOVED, Change.ADDED}:
-        return None
-    if change is None:
-        return None
-    return MetricChange(
-        scenario=pairs[0].base.spec.scenario,
-        topology=topology,
-        metric=name,
-        unit=metric.unit if metric else "",
-        direction=_direction_of(metric),
-        seeds=tuple(pair.seed for pair in pairs),
-        base=base,
-        patched=patched,
-        spread=_spread(there),
-        change=change,
-    )
-
-
-def _direction_of(metric: Metric | None) -> str:
-    return str(metric.direction if metric else Direction.NONE)
-
-
-def _value(metrics: Mapping[str, float], name: str) -> float | None:
-    """Return a metric's value; what is no number is not there."""
-    value = metrics.get(name)
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _spread(values: Sequence[float]) -> float:
-    return max(values) - min(values) if values else 0.0
-
-
-def _classify(base: Sequence[float | None], patched: Sequence[float | None], *, direction: Direction) -> Change | None:
-    """Return what became of a metric; None when neither kernel has it."""
-    has_base, has_patched = (any(value is not None for value in side) for side in (base, patched))
-    if not has_base or not has_patched:
-        return (Change.REMOVED if has_base else Change.ADDED) if has_base or has_patched else None
-    both = [(old, new) for old, new in zip(base, patched, strict=True) if old is not None and new is not None]
-    if not both:
-        return Change.UNCLEAR
-    moves = [new - old for old, new in both]
-    spread = _spread([old for old, _ in both])
-    if all(abs(move) <= spread for move in moves):
-        return Change.SAME
-    if not (all(move > spread for move in moves) or all(move < -spread for move in moves)):
-        return Change.UNCLEAR
-    if direction is Direction.NONE:
-        return Change.CHANGED
-    if len(both) < 2:
-        # One boot of each has no spread to stand out of: it can show a change, but not accuse a patch.
-        return Change.UNCLEAR
-    return Change.IMPROVED if (moves[0] > 0) == (direction is Direction.UP) else Change.REGRESSED
-
-
-def has_worsened(change: MetricChange) -> bool:
-    """Whether every seed that has both values went the wrong way, however far."""
-    both = [(old, new) for old, new in zip(change.base, change.patched, strict=True) if None not in (old, new)]
-    moves = [new - old for old, new in both if new is not None and old is not None]
-    if change.direction == Direction.NONE or not moves:
-        return False
-    return all(move < 0 if change.direction == Direction.UP else move > 0 for move in moves)
-
-
-def typical(values: Sequence[float | None]) -> float | None:
-    """Return the median of the values that are there."""
-    there = [value for value in values if value is not None]
-    return median(there) if there else None
-
-
-def relative_size(change: MetricChange) -> float:
-    """Return how far a metric moved, from 0 (not at all) to 1 (to or from zero)."""
-    old, new = typical(change.base), typical(change.patched)
-    if old is None or new is None:
-        return 1.0
-    largest = max(abs(old), abs(new))
-    return abs(new - old) / largest if largest else 0.0
-
-
-def stem_of(change: MetricChange) -> tuple[str, str, str]:
-    """Return what the nodes of one per-node metric have in common: scenario, topology and the name before ``@``."""
-    return change.scenario, change.topology, change.metric.partition("@")[0]
-
-
-def share_shifts(changes: Iterable[MetricChange]) -> dict[tuple[str, str, str], float]:
-    """Return by how much each per-node metric's share of all nodes moved, by scenario, topology and metric."""
-    families: dict[tuple[str, str, str], list[MetricChange]] = {}
-    for change in changes:
-        if "@" in change.metric:
-            families.setdefault(stem_of(change), []).append(change)
+def _by_spec(build: NullBuild) -> dict[tuple[Cell, int, bool], TrialResult]:
     return {
-        (change.scenario, change.topology, change.metric): abs(
-            _share(change.patched, [other.patched for other in family])
-            - _share(change.base, [other.base for other in family])
-        )
-        for family in families.values()
-        for change in family
+        ((trial.spec.scenario, trial.spec.topology), trial.spec.seed, trial.spec.sealed): trial
+        for trial in build.trials
+        if is_usable(trial)
     }
 
 
-def _share(values: Sequence[float | None], nodes: Iterable[Sequence[float | None]]) -> float:
-    total = sum(typical(node) or 0.0 for node in nodes)
-    return (typical(values) or 0.0) / total if total else 0.0
+def _case(
+    scenario: Scenario | None,
+    cell: Cell,
+    name: str,
+    *,
+    pairs: Sequence[Pair],
+    nulls: Sequence[Mapping[tuple[Cell, int, bool], TrialResult]],
+) -> _Case:
+    metric = scenario.metric_named(name) if scenario else None
+
+    def against(null: Mapping[tuple[Cell, int, bool], TrialResult]) -> tuple[tuple[float, float], ...]:
+        values = []
+        for pair in pairs:
+            other = null.get((cell, pair.seed, pair.base.spec.sealed))
+            old = value_of(pair.base.metrics, name, metric)
+            new = value_of(other.metrics, name, metric) if other else None
+            if old is not None and new is not None:
+                values.append((old, new))
+        return tuple(values)
+
+    return _Case(
+        cell=cell,
+        name=name,
+        metric=metric,
+        pairs=tuple(pairs),
+        base=tuple(value_of(pair.base.metrics, name, metric) for pair in pairs),
+        patched=tuple(value_of(pair.patched.metrics, name, metric) for pair in pairs),
+        nulls=tuple(values for null in nulls if (values := against(null))),
+    )
 
 
-def _in_order(changes: Sequence[MetricChange]) -> tuple[MetricChange, ...]:
-    shifts = share_shifts(changes)
+def _judged(cases: Mapping[int, _Case]) -> dict[int, MetricChange]:
+    """Return the changes of the metrics that both kernels have, with their numbers."""
+    found = dict(zip(cases, estimates([_observed(case) for case in cases.values()]), strict=True))
+    corrected: dict[int, float] = {}
+    for primary in (True, False):
+        tier = {
+            at: estimate.p_moved
+            for at, estimate in found.items()
+            if estimate is not None and cases[at].is_primary is primary
+        }
+        corrected |= dict(zip(tier, holm(list(tier.values())), strict=True))
+    return {
+        at: _single(case) if (estimate := found[at]) is None else _with_estimate(case, estimate, corrected[at])
+        for at, case in cases.items()
+    }
 
-    def rank(change: MetricChange) -> tuple[int, int, bool, float]:
-        shift = shifts.get((change.scenario, change.topology, change.metric), 0.0)
-        # A node that gets nothing any more tells most; its neighbour, which gets all, says the same once again.
-        starved = shift >= MEANINGFUL_SHARE and typical(change.patched) == 0
-        return (
-            _ORDER.index(change.change),
-            0 if starved else 1 if shift >= MEANINGFUL_SHARE else 2,
-            change.change is Change.SAME,
-            0.0 if change.change is Change.SAME else -relative_size(change),
-        )
 
-    return tuple(sorted(changes, key=rank))
+def _observed(case: _Case) -> Observed:
+    scale = case.scale
+    return Observed(
+        cell=case.cell,
+        name=case.name,
+        scale=scale,
+        base=tuple(scale.to_scale(old) for old, _ in case.complete),
+        patched=tuple(scale.to_scale(new) for _, new in case.complete),
+        nulls=tuple(tuple(scale.to_scale(new) - scale.to_scale(old) for old, new in null) for null in case.nulls),
+    )
+
+
+def _with_estimate(case: _Case, estimate: Estimate, corrected: float) -> MetricChange:
+    level = PRIMARY_LEVEL if case.is_primary else OTHER_LEVEL
+    worse = _is_worse(case, estimate.mean)
+    change = Change.UNCLEAR
+    if corrected <= level / LOOKS:
+        change = _moved(case, estimate.mean)
+    elif estimate.p_same <= EQUIVALENCE_LEVEL:
+        change = Change.SAME
+    start = case.scale.to_scale(typical([old for old, _ in case.complete]) or 0.0)
+    here = case.scale.from_scale(start)
+    low, effect, high = (
+        _rounded(case.scale.from_scale(start + place) - here)
+        for place in (estimate.interval[0], estimate.mean, estimate.interval[1])
+    )
+    return dataclasses.replace(
+        _change(case, change),
+        effect=effect,
+        low=low,
+        high=high,
+        p=estimate.p_moved,
+        corrected=corrected,
+        suspect=change is Change.UNCLEAR and worse and corrected <= SUSPECT_LEVEL,
+    )
+
+
+def _single(case: _Case) -> MetricChange:
+    """Judge the only pair there is: it can show a change, but has no spread that an accusation could stand out of."""
+    (old, new) = case.complete[0]
+    move = case.scale.to_scale(new) - case.scale.to_scale(old)
+    if abs(move) <= case.scale.margin:
+        return _change(case, Change.SAME)
+    if case.direction is Direction.NONE:
+        return _change(case, Change.CHANGED)
+    return dataclasses.replace(_change(case, Change.UNCLEAR), suspect=_is_worse(case, move))
+
+
+def _not_compared(case: _Case) -> MetricChange | None:
+    """Return the change of a metric that has no pair of values; None where there is nothing to say."""
+    has_base = any(case.name in pair.base.metrics for pair in case.pairs)
+    has_patched = any(case.name in pair.patched.metrics for pair in case.pairs)
+    if has_base is not has_patched:
+        return _change(case, Change.REMOVED if has_base else Change.ADDED)
+    return _change(case, Change.UNCLEAR) if case.metric is not None else None
+
+
+def _is_worse(case: _Case, move: float) -> bool:
+    return move < 0 if case.direction is Direction.UP else move > 0 and case.direction is Direction.DOWN
+
+
+def _moved(case: _Case, move: float) -> Change:
+    if case.direction is Direction.NONE:
+        return Change.CHANGED
+    return Change.REGRESSED if _is_worse(case, move) else Change.IMPROVED
+
+
+def _change(case: _Case, change: Change) -> MetricChange:
+    base = [value for value in case.base if value is not None]
+    return MetricChange(
+        scenario=case.cell[0],
+        topology=case.cell[1],
+        metric=case.name,
+        unit=case.metric.unit if case.metric else "",
+        direction=str(case.direction),
+        seeds=tuple(pair.seed for pair in case.pairs),
+        base=case.base,
+        patched=case.patched,
+        spread=max(base) - min(base) if base else 0.0,
+        change=change,
+        smallest=_smallest(case),
+        note=_note(case),
+    )
+
+
+def _smallest(case: _Case) -> float:
+    """Return the smallest effect of interest at base's median, in the metric's unit."""
+    if case.metric is None:
+        return 0.0
+    start = case.scale.to_scale(typical(case.base) or 0.0)
+    return _rounded(case.scale.from_scale(start + case.scale.margin) - case.scale.from_scale(start))
+
+
+def _rounded(value: float) -> float:
+    """Return a figure of ours without the digits that going to the scale and back has made up."""
+    return float(f"{value:.6g}")
+
+
+def _note(case: _Case) -> str:
+    """Say which values of a kernel that has the metric are not compared, and why."""
+    said = []
+    for side in ("base", "patched"):
+        trials = [(pair.seed, getattr(pair, side)) for pair in case.pairs]
+        if any(case.name in trial.metrics for _, trial in trials):
+            said += [f"{side}, seed {seed}: {reason}" for seed, trial in trials if (reason := _lost(trial, case))]
+    return "; ".join(said)
+
+
+def _lost(trial: TrialResult, case: _Case) -> str:
+    value = trial.metrics.get(case.name)
+    return "absent" if value is None else why_not(value, case.metric)

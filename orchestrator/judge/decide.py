@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import PatchFault
-from orchestrator.judge.compare import compare, has_worsened, is_usable, pairs_by_cell, relative_size, stem_of
+from orchestrator.judge.compare import NullBuild, compare
 from orchestrator.judge.findings import find_all, is_new_but_blameless
-from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding
+from orchestrator.judge.order import Share, Stem, relative_size, shares_of, stem_of
+from orchestrator.judge.pairs import is_usable, pairs_by_cell
+from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding, sentence_on_undecided
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
@@ -77,8 +79,20 @@ class _Case:
 
     @property
     def undecided(self) -> list[MetricChange]:
-        """Metrics that worsened, but in one seed only: neither to be blamed on the patch nor to be passed over."""
-        return [change for change in self.changed(Change.UNCLEAR) if len(change.seeds) == 1 and has_worsened(change)]
+        """Metrics that may well have worsened: neither to be blamed on the patch nor to be passed over."""
+        return [change for change in self.changed(Change.UNCLEAR) if change.suspect]
+
+    def told(self, changes: Sequence[MetricChange]) -> list[str]:
+        """Return a sentence on each metric, one of its nodes speaking for all: a node's loss is its neighbour's gain."""
+        first: dict[Stem, MetricChange] = {}
+        for change in changes:
+            first.setdefault(stem_of(change), change)
+        return [sentence_on_change(change, self.shares.get(stem, ())) for stem, change in first.items()]
+
+    @property
+    def shares(self) -> Mapping[Stem, tuple[Share, ...]]:
+        """Each node's part of the per-node metrics."""
+        return shares_of(self.changes)
 
 
 def decide(
@@ -89,6 +103,7 @@ def decide(
     faults: Sequence[PatchFault] = (),
     gaps: Sequence[Finding] = (),
     same_code: str = "",
+    null_builds: Sequence[NullBuild] = (),
 ) -> Verdict:
     """Return the verdict on a run.
 
@@ -96,7 +111,8 @@ def decide(
     the stages that the patched kernel did not get through, ``gaps`` what is ours to put right before the run's word
     counts (expired waivers, a broken base): they blame nobody, and nothing less than a regression stands beside them.
     ``same_code`` says how it is known that base and patched are the same to the machine, "" where they are not; then
-    trials that were not run are not missing. Records of trials that were not planned are not judged.
+    trials that were not run are not missing. Records of trials that were not planned are not judged. ``null_builds`` are
+    perturbed builds of base, which show how far a kernel wanders that means nothing.
     """
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
@@ -104,7 +120,7 @@ def decide(
     case = _Case(
         planned=tuple(dict.fromkeys(planned)),
         trials=records,
-        changes=compare(scenarios, judged),
+        changes=compare(scenarios, judged, null_builds),
         findings=(*find_all(judged, faults), *gaps),
         pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
         gaps=tuple(gaps),
@@ -116,7 +132,7 @@ def decide(
         sentences=tuple(_sentences(outcome, case)),
         changes=case.changes,
         findings=case.findings,
-        not_covered=(*_not_covered(case), *_without_metrics(scenarios, case)),
+        not_covered=(*_not_covered(case), *_without_metrics(scenarios, case), *_without_values(case)),
     )
 
 
@@ -143,10 +159,11 @@ def _sentences(outcome: Outcome, case: _Case) -> list[str]:
     match outcome:
         case Outcome.REGRESSION:
             first = [sentence_on_finding(finding) for finding in case.blamed]
-            first += [sentence_on_change(change) for change in _one_a_family(case.changed(Change.REGRESSED))]
+            first += case.told(case.changed(Change.REGRESSED))
             said = first + _on_gaps(case) + _on_changes(case)
         case Outcome.ERROR | Outcome.INCONCLUSIVE:
-            said = _on_gaps(case) + [_on_undecided(case)] * bool(case.undecided) + _on_changes(case)
+            undecided = [sentence_on_undecided(case.undecided)] if case.undecided else []
+            said = _on_gaps(case) + undecided + _on_changes(case)
         case Outcome.CHANGED | Outcome.IMPROVEMENT:
             said = _on_changes(case) + _on_improvements(case)
         case Outcome.PASS:
@@ -161,30 +178,19 @@ def _in_numbers(case: _Case) -> list[str]:
     return [f"Of {count_of(len(case.changes), 'metric')} compared: {', '.join(parts)}."]
 
 
-def _one_a_family(changes: Sequence[MetricChange]) -> list[MetricChange]:
-    """Keep the first of a metric's nodes: one node's loss is its neighbour's gain, and is said once."""
-    return list({stem_of(change): change for change in reversed(changes)}.values())[::-1]
-
-
 def _on_changes(case: _Case) -> list[str]:
     new = [f"With the patch only: {finding.title}." for finding in case.findings if is_new_but_blameless(finding)]
-    return new + _telling(_one_a_family(case.changed(*_MOVED)))
+    return new + _telling(case, case.changed(*_MOVED))
 
 
 def _on_improvements(case: _Case) -> list[str]:
-    return _telling(case.changed(Change.IMPROVED))
+    return _telling(case, case.changed(Change.IMPROVED))
 
 
-def _telling(changes: Sequence[MetricChange]) -> list[str]:
+def _telling(case: _Case, changes: Sequence[MetricChange]) -> list[str]:
     """Say the first change however small, and others only where they are not."""
-    return [sentence_on_change(change) for change in changes[:1]] + [
-        sentence_on_change(change) for change in changes[1:] if relative_size(change) >= WORTH_A_SENTENCE
-    ]
-
-
-def _on_undecided(case: _Case) -> str:
-    names = ", ".join(dict.fromkeys(change.metric for change in case.undecided))
-    return f"One seed only, so that nothing can be said of what worsened in it ({names}): run more seeds."
+    worth = [change for at, change in enumerate(changes) if at == 0 or relative_size(change) >= WORTH_A_SENTENCE]
+    return case.told(worth)
 
 
 def _on_gaps(case: _Case) -> list[str]:
@@ -212,10 +218,12 @@ def _on_same_code(case: _Case) -> list[str]:
 
 def _on_nothing(case: _Case) -> str:
     cells = {(change.scenario, change.topology) for change in case.changes}
-    where = count_of(len(cells), "pair") + " of scenario and topology"
+    counts = Counter(change.change for change in case.changes)
+    over = f"over {count_of(len(cells), 'pair')} of scenario and topology, {count_of(case.pairs, 'pair')} of trials"
+    unclear = f", {counts[Change.UNCLEAR]} unclear" if counts[Change.UNCLEAR] else ""
     return (
-        f"No metric moved by more than base's own spread between seeds: "
-        f"{count_of(len(case.changes), 'comparison')} over {where}, {count_of(case.pairs, 'pair')} of trials."
+        f"No metric is shown to have moved by as much as matters: {count_of(len(case.changes), 'comparison')} {over}; "
+        f"{counts[Change.SAME]} the same{unclear}."
     )
 
 
@@ -246,4 +254,13 @@ def _without_metrics(scenarios: Sequence[Scenario], case: _Case) -> list[str]:
         if name == scenario.name
         for metric in scenario.metrics
         if metric.name not in names
+    ]
+
+
+def _without_values(case: _Case) -> list[str]:
+    """Name the values that a kernel gave and that could not be compared: no numbers, wrapped, gone backwards."""
+    return [
+        f"{change.scenario} on {change.topology}: {change.metric} was not compared everywhere ({change.note})"
+        for change in case.changes
+        if change.note
     ]

@@ -2,16 +2,23 @@
 
 A finding on patched is looked for on base (same scenario and topology, any seed) before it is blamed on the patch:
 seen there too, it is base's. Where base has nothing to show for that scenario and topology, nobody is blamed.
+A check of a test's that fails on base now and then is the patch's where it fails with the patch clearly more often; what
+the kernel's log says is not weighed like that: base shows it, or it does not.
+
+:func:`wanted_on_base` names the trials of base without which nobody should be blamed yet.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 from orchestrator.errors import PatchFault
+from orchestrator.judge.fingerprint import same_complaint
 from orchestrator.model.kernel import KernelRole
-from orchestrator.model.trial import Check, Status, TrialResult
+from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Finding
 
 KERNEL_LOG = "kernel log: "
@@ -19,6 +26,12 @@ KERNEL_LOG = "kernel log: "
 
 NEW = "not seen on base"
 """Said of what is no failure of the kernel's by itself, such as an out of memory kill, where base does not show it."""
+
+CONFIRMATIONS = 3
+"""How many trials of base are to have come to an end, without the failure, before the patch is blamed for it."""
+
+CHANCE = 0.01
+"""How improbable a test's more frequent failing must be, if the patch did nothing to it, before the patch is blamed."""
 
 _CAME_TO_AN_END = frozenset({Status.PASS, Status.FAIL, Status.DONE})
 
@@ -33,6 +46,7 @@ class _Failure:
     title: str
     detail: tuple[str, ...]
     blameless: bool = False
+    of_the_log: bool = False
 
     @property
     def cell(self) -> tuple[str, str]:
@@ -44,17 +58,34 @@ def find_all(trials: Sequence[TrialResult], faults: Sequence[PatchFault]) -> tup
     failures = [failure for trial in trials for failure in _failures_of(trial)]
     on_base = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE]
     on_patched = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.PATCHED]
-    known = {(failure.cell, failure.mark) for failure in on_base}
-    base_ran = {
-        (trial.spec.scenario, trial.spec.topology)
-        for trial in trials
-        if trial.spec.kernel is KernelRole.BASE and trial.status in _CAME_TO_AN_END
-    }
-    shown = {(failure.cell, failure.mark) for failure in on_patched}
     findings = [finding_on_fault(fault) for fault in faults]
-    findings += [_on_patched(failure, known=known, base_ran=base_ran) for failure in _once(on_patched)]
-    findings += [_on_base(failure, shown=shown) for failure in _once(on_base) if not failure.blameless]
+    findings += [_on_patched(failure, on_patched, on_base, trials) for failure in _once(on_patched)]
+    findings += [_on_base(failure, on_patched) for failure in _once(on_base) if not failure.blameless]
     return tuple(sorted(findings, key=lambda finding: not finding.blamed))
+
+
+def wanted_on_base(trials: Sequence[TrialResult], *, confirmations: int = CONFIRMATIONS) -> tuple[TrialSpec, ...]:
+    """Return the trials of base that are still to be run before what failed on patched is blamed on the patch.
+
+    For each failure that base has not shown: base with the same seed, unless it came to an end with it, and with further
+    seeds until ``confirmations`` of its trials have come to an end there.
+    """
+    failures = [failure for trial in trials for failure in _failures_of(trial) if not failure.blameless]
+    on_base = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE]
+    wanted: dict[TrialSpec, None] = {}
+    for failure in failures:
+        if failure.trial.spec.kernel is not KernelRole.PATCHED or _seen(failure, on_base):
+            continue
+        ended = {trial.spec.seed for trial in _ended(trials, KernelRole.BASE, failure.cell)}
+        tried = {trial.spec.seed for trial in trials if _cell(trial) == failure.cell}
+        asked = {spec.seed for spec in wanted if (spec.scenario, spec.topology) == failure.cell}
+        seeds = [] if failure.trial.spec.seed in ended | asked else [failure.trial.spec.seed]
+        new = (seed for seed in range(1, confirmations + len(tried) + 1) if seed not in ended | asked | {*seeds})
+        while len(ended | asked) + len(seeds) < confirmations:
+            seeds.append(next(new))
+        for seed in seeds:
+            wanted[dataclasses.replace(failure.trial.spec, kernel=KernelRole.BASE, seed=seed)] = None
+    return tuple(wanted)
 
 
 def is_new_but_blameless(finding: Finding) -> bool:
@@ -91,6 +122,7 @@ def _failure(trial: TrialResult, check: Check) -> _Failure:
         title=check.message or check.name,
         detail=check.detail,
         blameless=check.status is Status.SKIP,
+        of_the_log=check.name.startswith(KERNEL_LOG),
     )
 
 
@@ -103,21 +135,64 @@ def _once(failures: Sequence[_Failure]) -> list[_Failure]:
 
 
 def _on_patched(
-    failure: _Failure, *, known: set[tuple[tuple[str, str], str]], base_ran: set[tuple[str, str]]
+    failure: _Failure, on_patched: Sequence[_Failure], on_base: Sequence[_Failure], trials: Sequence[TrialResult]
 ) -> Finding:
+    there = _seen(failure, on_base)
     if failure.blameless:
-        return _finding(failure, blamed=False, remark="" if (failure.cell, failure.mark) in known else NEW)
-    if (failure.cell, failure.mark) in known:
+        return _finding(failure, blamed=False, remark="" if there else NEW)
+    runs = len(_ended(trials, KernelRole.BASE, failure.cell))
+    if there and failure.of_the_log:
         return _finding(failure, blamed=False, remark="base shows the same: not the patch's")
-    if failure.cell not in base_ran:
+    if there:
+        with_patch = len(_ended(trials, KernelRole.PATCHED, failure.cell))
+        failed, failed_with = len(_trials_of(there)), len(_trials_of(_seen(failure, on_patched)))
+        rates = f"{failed} of {runs} trials fail so on base, {failed_with} of {with_patch} with the patch"
+        if chance_of(failed_with, with_patch, failed, runs) < CHANCE:
+            return _finding(failure, blamed=True, remark=rates)
+        return _finding(failure, blamed=False, remark=f"base shows the same: not the patch's; {rates}")
+    if not runs:
         return _finding(failure, blamed=False, remark="base did not run here: nobody can be blamed")
     return _finding(failure, blamed=True)
 
 
-def _on_base(failure: _Failure, *, shown: set[tuple[tuple[str, str], str]]) -> Finding:
-    both = (failure.cell, failure.mark) in shown
-    remark = "base's own, with the patch as well" if both else "base's own, not seen with the patch"
+def _on_base(failure: _Failure, on_patched: Sequence[_Failure]) -> Finding:
+    remark = (
+        "base's own, with the patch as well" if _seen(failure, on_patched) else "base's own, not seen with the patch"
+    )
     return _finding(failure, blamed=False, remark=remark)
+
+
+def chance_of(failed: int, runs: int, failed_on_base: int, runs_on_base: int) -> float:
+    """Return how probable at least so many failures with the patch are, if it changes nothing (Fisher's exact test, one-sided).
+
+    1.0 where the counts are of no trials.
+    """
+    failures, all_runs = failed + failed_on_base, runs + runs_on_base
+    if not 0 <= failed <= runs or not 0 <= failed_on_base <= runs_on_base or not all_runs:
+        return 1.0
+    ways = comb(all_runs, failures)
+    return sum(comb(runs, n) * comb(runs_on_base, failures - n) for n in range(failed, min(runs, failures) + 1)) / ways
+
+
+def _seen(failure: _Failure, among: Sequence[_Failure]) -> list[_Failure]:
+    """Return those of the same scenario and topology that are the same failure, as far as is known."""
+    return [other for other in among if other.cell == failure.cell and same_complaint(other.mark, failure.mark)]
+
+
+def _trials_of(failures: Sequence[_Failure]) -> set[TrialSpec]:
+    return {failure.trial.spec for failure in failures}
+
+
+def _ended(trials: Sequence[TrialResult], kernel: KernelRole, cell: tuple[str, str]) -> list[TrialResult]:
+    return [
+        trial
+        for trial in trials
+        if trial.spec.kernel is kernel and _cell(trial) == cell and trial.status in _CAME_TO_AN_END
+    ]
+
+
+def _cell(trial: TrialResult) -> tuple[str, str]:
+    return trial.spec.scenario, trial.spec.topology
 
 
 def _finding(failure: _Failure, *, blamed: bool, remark: str = "") -> Finding:

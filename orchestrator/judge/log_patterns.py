@@ -17,6 +17,7 @@ class LogKind(StrEnum):
     KASAN = "KASAN"
     KFENCE = "KFENCE"
     KCSAN = "KCSAN"
+    KMSAN = "KMSAN"
     UBSAN = "UBSAN"
     LOCKDEP = "lockdep"
     RCU_STALL = "RCU stall"
@@ -53,7 +54,7 @@ FATAL = frozenset(
     }
 )  # fmt: skip
 
-ONE_LINE = frozenset({LogKind.BAD_RSS, LogKind.BAD_SWAP, LogKind.KMEMLEAK, LogKind.REBOOT})
+ONE_LINE = frozenset({LogKind.BAD_RSS, LogKind.BAD_SWAP, LogKind.REBOOT})
 """Kinds that come without a call trace."""
 
 
@@ -80,12 +81,15 @@ PATTERNS: tuple[LogPattern, ...] = (
     _pattern(LogKind.KASAN, r"BUG: KASAN: "),
     _pattern(LogKind.KFENCE, r"BUG: KFENCE: "),
     _pattern(LogKind.KCSAN, r"BUG: KCSAN: "),
+    _pattern(LogKind.KMSAN, r"BUG: KMSAN: "),
     _pattern(LogKind.UBSAN, r"UBSAN: "),
     _pattern(LogKind.LOCKDEP, _LOCKDEP),
     _pattern(LogKind.LOCKDEP, r"\[ BUG: .* \]"),
+    _pattern(LogKind.LOCKDEP, r"INFO: trying to register non-static key\."),
     _pattern(LogKind.RCU_STALL, r"(?:rcu: )?INFO: rcu\w* (?:self-)?detected (?:expedited )?stalls?\b"),
     _pattern(LogKind.SOFT_LOCKUP, r"(?:watchdog: )?BUG: soft lockup\b"),
     _pattern(LogKind.SOFT_LOCKUP, r"BUG: workqueue lockup\b"),
+    _pattern(LogKind.SOFT_LOCKUP, r"(?:smp: )?csd: (?:Detected|Re-detected|Continued) non-responsive CSD lock\b"),
     _pattern(LogKind.HARD_LOCKUP, r"(?:NMI )?(?:watchdog: )?(?:CPU\d+: )?Watchdog detected hard LOCKUP"),
     _pattern(LogKind.HUNG_TASK, r"INFO: task .+:\d+ blocked (?:in I/O wait )?for more than \d+ seconds"),
     _pattern(LogKind.BAD_PAGE, r"BUG: Bad page (?:state|map|cache)\b"),
@@ -93,6 +97,8 @@ PATTERNS: tuple[LogPattern, ...] = (
     # mm/swapfile.c names its function first: "_swap_info_get: Bad swap offset entry 3ffffffffffff".
     _pattern(LogKind.BAD_SWAP, r"(?:\w+: )?(?:[Bb]ad|Unused) swap (?:file|offset) entry"),
     _pattern(LogKind.LIST_CORRUPTION, r"list_(?:add|del) (?:corruption|double add)"),
+    # The leaks themselves, with kmemleak's "verbose" on, then their number.
+    _pattern(LogKind.KMEMLEAK, r"kmemleak: unreferenced object\b"),
     _pattern(LogKind.KMEMLEAK, r"kmemleak: \d+ new suspected memory leaks"),
     _pattern(LogKind.PANIC, r"Kernel panic - not syncing\b"),
     _pattern(LogKind.BUG, r"BUG: (?:unable to handle|kernel NULL pointer)"),
@@ -109,6 +115,9 @@ PATTERNS: tuple[LogPattern, ...] = (
     _pattern(LogKind.OOM_KILL, r"(?:Memory cgroup out|Out) of memory(?: \([^)]*\))?: Killed process"),
 )
 
+ANY_PATTERN = re.compile("|".join(f"(?:{pattern.regex.pattern})" for pattern in PATTERNS))
+"""Matches where one of the patterns does: almost all messages open nothing, and are asked only this."""
+
 OOM_KILLED = re.compile(r"(?:Memory cgroup out|Out) of memory(?: \([^)]*\))?: Killed process")
 
 CONSEQUENCE = re.compile(
@@ -119,6 +128,17 @@ CONSEQUENCE = re.compile(
 REPORTING_FRAMES = re.compile(
     r"(?:dump_stack|show_stack|print_|kasan_|__kasan|__asan_|check_region|kfence_|ubsan_|__ubsan_|vpanic$|panic$|__warn"
     r"|report_bug|handle_bug|exc_|asm_exc_|die$|__die|oops_|bad_page$|check_noncircular|check_prev|validate_chain"
-    r"|__lock_acquire|lock_acquire|mark_lock|lockdep_|__schedule_bug|__might_|watchdog|nmi_|rcu_|sched_show_task)"
+    r"|__lock_acquire|lock_acquire|mark_lock|mark_usage|lockdep_|__schedule_bug|__might_|watchdog|nmi_|rcu_|sched_show_task"
+    r"|__list_(?:add|del|del_entry)_valid|fixup_exception|slab_err|__slab_err|object_err)"
 )
 """Frames of the reporting machinery, which say nothing of where the trouble was; skipped at the top of a trace only."""
+
+ALLOCATING_FRAMES = re.compile(
+    r"(?:kmemleak_|__?kmalloc|kmalloc|kmem_cache_alloc|slab_|__kvmalloc|kvmalloc|__vmalloc|vmalloc|pcpu_)"
+)
+"""Frames of the allocators at the top of a leak's trace: who asked them is what matters."""
+
+WAITING_FRAMES = re.compile(
+    r"(?:__schedule$|schedule|io_schedule|context_switch|__switch_to|wait_for_|__wait_|do_wait_|msleep|__down)"
+)
+"""Frames at the top of a hung task's trace that only say that it waits."""

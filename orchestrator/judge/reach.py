@@ -27,6 +27,16 @@ def with_reach(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     return tuple(_blamed(trial) if trial.spec in reached and _only_unreached(trial) else trial for trial in trials)
 
 
+def missed_by_chance(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Return a line for each race that a scenario is about and a trial did not run into."""
+    return tuple(
+        f"{trial.spec.id}: {check.message}"
+        for trial in trials
+        for check in trial.checks
+        if check.name.startswith(MUST) and check.status is Status.SKIP
+    )
+
+
 def _only_unreached(trial: TrialResult) -> bool:
     errors = [check for check in trial.checks if check.status is Status.ERROR]
     return (

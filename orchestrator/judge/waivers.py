@@ -75,7 +75,8 @@ def covers(waiver: Waiver, spec: TrialSpec, check: Check) -> bool:
         return False
     # All complaints of a kind bear the same name; only the fingerprint says which one is meant.
     names = [check.fingerprint] if check.name.startswith(KERNEL_LOG) else [check.name, check.fingerprint]
-    return any(name and fnmatchcase(name, waiver.name) for name in names)
+    # A fingerprint may have brackets in it, which mean something else in a glob.
+    return any(name and (name == waiver.name or fnmatchcase(name, waiver.name)) for name in names)
 
 
 def _turned(check: Check, waiver: Waiver) -> Check:

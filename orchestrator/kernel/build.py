@@ -7,9 +7,10 @@ the resolved .config. The same key is never built twice, and a series that chang
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -195,6 +196,30 @@ def _build_patched(job: _Job, note: Callable[[str], None]) -> Artefact:
             note("comparing the objects")
             notes = {NOTE: _compare(job, base.tree, folders, differs)}
             return _publish(job, bench, warnings=warnings, seconds=time.monotonic() - start, notes=notes)
+
+
+@contextlib.contextmanager
+def made_again(request: BuildRequest, workshop: Workshop, cancellation: Cancellation) -> Iterator[Bench]:
+    """Hold a bench with the sources of ``request`` and a copy of base's objects, on which single objects can be made anew.
+
+    What is made there is seen by nobody else and is gone after the block. Raises :class:`InfraError` where base's object
+    tree is not there any more: making one takes minutes, and this is for looking closer, not for building.
+    """
+    job = _job(request, workshop, Steps(), cancellation)
+    wanted = Checkout(tree=request.tree, base=request.base_tree)
+    with base_objects(workshop.cache, job.objects_key, cancellation) as base:
+        if not base.is_done:
+            raise InfraError("base's object tree is not there any more", hint="run the test again with --rebuild")
+        with (
+            scratch_folder("fragments") as fragments,
+            copied(base, cancellation) as objects,
+            checked_out(workshop.repo, wanted, cache=workshop.cache, cancellation=cancellation) as (source, differs),
+        ):
+            folders = Folders(source=source, objects=objects, fragments=fragments)
+            bench = _bench(job, request.role, folders, fragments / "make.log")
+            if any(affects_config(path) for path in differs):
+                configure(bench, job.fragments)
+            yield bench
 
 
 def _compare(job: _Job, base: Path, folders: Folders, differs: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from orchestrator.machine.qmp import Qmp, qmp_session
 from orchestrator.machine.ssh import FabricShell, connected_shell
 
 MARK = re.compile(r"orchestrator: ([a-z-]+)")
+PANIC = b"] Kernel panic - not syncing"
+PANIC_S = 30.0
+"""How long a guest that has panicked may take to end. Some never do: their restart hangs too."""
+
 POLL_S = 0.02
 ENDING_S = 1.0
 OOM_SCORE = "500"
@@ -47,6 +52,7 @@ class Machine:
         self._gate = gate
         self._marks: list[str] = []
         self._marks_read = 0
+        self._panicked_at: float | None = None
         self.ssh_port = 0
 
     def open_gate(self) -> None:
@@ -73,6 +79,8 @@ class Machine:
             new = handle.read()
             whole = new.rfind(b"\n") + 1
             self._marks += MARK.findall(new[:whole].decode("utf-8", "replace"))
+            if self._panicked_at is None and PANIC in new[:whole]:
+                self._panicked_at = time.monotonic()
             self._marks_read += whole
         return self._marks
 
@@ -89,6 +97,9 @@ class Machine:
                 return
             if ended is not None:
                 raise self._ended(ended, mark)
+            if self._panicked_at is not None and time.monotonic() - self._panicked_at > PANIC_S:
+                message = f"the guest panicked, and did not end within {PANIC_S:.0f} s, before it said '{mark}'"
+                raise GuestEnded(message, evidence=self.evidence())
             try:
                 deadline.pause(POLL_S)
             except TimedOut as error:

@@ -57,8 +57,9 @@ class Plan:
 
     ``topologies`` are the profile's, as they were when the run was planned: a user's own may change. ``again`` says that
     trials are run also where their record is in the cache, and the digests compared. ``waivers`` are the user's own files
-    of known failures, beside the shipped one. ``may_fetch`` and ``strict`` are the options --fetch and --strict;
-    ``run_anyway`` says that trials are run also where the object code is the same.
+    of known failures, beside the shipped one, ``claims`` files of what the patch is said to do. ``may_fetch`` and
+    ``strict`` are the options --fetch and --strict; ``run_anyway`` says that trials are run also where the object code
+    is the same.
     """
 
     run_id: str
@@ -77,6 +78,7 @@ class Plan:
     may_fetch: bool = False
     strict: bool = False
     run_anyway: bool = False
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

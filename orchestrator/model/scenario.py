@@ -46,7 +46,8 @@ class Metric:
     """One number of a trial. ``name`` is the kernel's own where it has one; ``per_node`` yields ``name@nodeN``.
 
     ``source`` says where it is read (:mod:`orchestrator.model.source`). The value is what changed between the samples
-    labelled ``start`` and ``end``; with ``at`` it is what stood there in that one.
+    labelled ``start`` and ``end``; with ``at`` it is what stood there in that one. ``smallest`` (in the unit) and
+    ``smallest_percent`` are the smallest effect of interest; None is the unit's usual one (``judge/interest.py``).
     """
 
     name: str
@@ -58,6 +59,9 @@ class Metric:
     start: str = BEFORE
     end: str = PRESSED
     at: str = ""
+    # Not in the repr, for that is a part of a trial's key: they bear on the judgement, not on what is measured.
+    smallest: float | None = field(default=None, repr=False)
+    smallest_percent: float | None = field(default=None, repr=False)
 
 
 class Comparison(StrEnum):
@@ -70,12 +74,16 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Must:
-    """What has to have happened on every kernel for the trial to count; else the trial is an ERROR of ours."""
+    """What has to have happened on every kernel for the trial to count; else the trial is an ERROR of ours.
+
+    ``by_chance``: it takes a race, which a good kernel may win; then what was missed is not covered, and no error.
+    """
 
     metric: str
     comparison: Comparison
     value: float
     says: str
+    by_chance: bool = False
 
     def holds(self, measured: float) -> bool:
         """Whether ``measured`` fulfils it."""

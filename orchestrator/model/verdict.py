@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.model.claim import ClaimResult
+
 
 class Outcome(StrEnum):
     """The verdict on a run."""
@@ -46,6 +48,12 @@ class MetricChange:
 
     ``base`` and ``patched`` are aligned with ``seeds``; ``None`` where the kernel does not have the counter.
     ``spread`` is the largest less the smallest of base's values over the seeds.
+
+    ``effect`` is what the patch does to the metric at base's median, in the metric's unit, ``low`` to ``high`` its 95 %
+    interval, ``smallest`` the smallest effect of interest there. None: one seed, or no pair of values. ``p`` is the
+    probability of such figures if the effect were no larger than the smallest of interest, ``corrected`` the same for
+    the number of metrics in the run. ``suspect`` says that a metric with a direction may well have worsened, and is not
+    proven to have. ``note`` says which values could not be compared, and why.
     """
 
     scenario: str
@@ -58,6 +66,14 @@ class MetricChange:
     patched: tuple[float | None, ...]
     spread: float
     change: Change
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    smallest: float = 0.0
+    p: float | None = None
+    corrected: float | None = None
+    suspect: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +100,4 @@ class Verdict:
     changes: tuple[MetricChange, ...]
     findings: tuple[Finding, ...] = ()
     not_covered: tuple[str, ...] = ()
+    claims: tuple[ClaimResult, ...] = ()

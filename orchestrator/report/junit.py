@@ -214,6 +214,11 @@ def _metric_case(change: MetricChange) -> TestCase:
         for seed, old, new in zip(change.seeds, change.base, change.patched, strict=True)
     ]
     said = [f"{change.change} ({_direction(change)}; spread of base between seeds {_number(change.spread)})", *rows]
+    if change.effect is not None:
+        interval = f"95 % interval {_number(change.low)} to {_number(change.high)}"
+        said.append(f"effect {_number(change.effect)}, {interval}; of interest above {_number(change.smallest)}")
+    if change.note:
+        said.append(f"not compared: {change.note}")
     if change.change is Change.REGRESSED:
         case.add_failure_info(
             message=legal(f"{change.metric} worsened: {'; '.join(rows)}"),

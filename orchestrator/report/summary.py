@@ -244,6 +244,15 @@ def finding_line(finding: Finding) -> str:
     return f"{whose}: {kind}{finding.title}{where}"
 
 
+def claim_lines(record: RunRecord) -> tuple[str, ...]:
+    """Return what became of each claim, with a line of figures for each place where it was looked at."""
+    return tuple(
+        line
+        for result in record.verdict.claims
+        for line in (f"{str(result.status).upper()}: {result.claim.says}", *(f"    {said}" for said in result.figures))
+    )
+
+
 def gaps(record: RunRecord, limit: int) -> tuple[str, ...]:
     """Return what was not covered, the first ``limit`` lines and how many more there are."""
     missing = record.verdict.not_covered

@@ -12,6 +12,7 @@ from orchestrator.report.summary import (
     Group,
     Row,
     applied_lines,
+    claim_lines,
     finding_line,
     format_difference,
     format_percent,
@@ -32,6 +33,7 @@ def render_text(record: RunRecord, *, everything: bool = False) -> str:
     parts = [
         [str(record.verdict.outcome), *record.verdict.sentences],
         _section("Findings", [finding_line(finding) for finding in record.verdict.findings]),
+        _section("Claims", claim_lines(record)),
         *(_group_lines(group) for group in groups(record, everything=everything)),
         *(_sweep_lines(table) for table in sweep_tables(record)),
         _section("Applied to " + record.trees.base.describe, applied_lines(record)),

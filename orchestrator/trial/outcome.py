@@ -32,11 +32,17 @@ LARGEST_FOLIO = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What came out of one machine: the guest's files, the console, and how long it took."""
+    """What came out of one machine: the guest's files, the console, and how long it took.
+
+    ``hang`` is what a machine's CPUs did that was lost and still there, ``guest_s`` its guest's time then where the
+    guest was getting on (0.0: it was not, or that is not known).
+    """
 
     files: Mapping[str, bytes]
     console: str
     wall_s: float
+    hang: tuple[str, ...] = ()
+    guest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +97,16 @@ def lost_result(request: TrialRequest, error: OrchestratorError, recorded: Recor
         message=error.message,
         digest="",
         metrics={},
-        checks=(_machine_check(error),),
+        checks=(_machine_check(error, recorded.hang),),
         wall_s=recorded.wall_s,
-        guest_s=0.0,
+        guest_s=recorded.guest_s,
         console_tail=tuple(recorded.console.splitlines()[-40:]),
     )
 
 
-def _machine_check(error: OrchestratorError) -> Check:
+def _machine_check(error: OrchestratorError, hang: tuple[str, ...]) -> Check:
     kind = "timeout" if isinstance(error, TimedOut) else type(error).__name__
-    return Check(name="machine", status=Status.ERROR, message=error.describe(), fingerprint=kind)
+    return Check(name="machine", status=Status.ERROR, message=error.describe(), fingerprint=kind, detail=hang)
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:

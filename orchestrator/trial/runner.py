@@ -11,6 +11,7 @@ from orchestrator.errors import LostMachine, TimedOut
 from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.argv import MachineConfig
+from orchestrator.machine.hang import HangEvidence, look_at_hang
 from orchestrator.machine.machine import Machine, running_machine
 from orchestrator.trial.live import drive_live
 from orchestrator.trial.outcome import Finished, Recorded, lost_result, result_of
@@ -21,6 +22,8 @@ READY = "ready"
 START_S = 30.0
 READY_S = 120.0
 COLLECT_S = 120.0
+LOOK_S = 60.0
+HANG = "hang.txt"
 
 
 def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> Finished:
@@ -32,12 +35,21 @@ def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> Finished:
     workspace.make_folder(request.folder)
     console = request.folder / "console.log"
     console.unlink(missing_ok=True)
+    (request.folder / HANG).unlink(missing_ok=True)
     started = time.monotonic()
+    hangs: list[HangEvidence] = []
     try:
-        files = _recorded_files(request, console, cancellation)
+        files = _recorded_files(request, console, cancellation, hangs)
         targets = {name: _inside(request.folder / "guest", name) for name in files}
     except (LostMachine, TimedOut) as error:
-        recorded = Recorded(files={}, console=_console(console), wall_s=time.monotonic() - started)
+        recorded = Recorded(
+            files={},
+            console=_console(console),
+            wall_s=time.monotonic() - started,
+            hang=tuple(line for hang in hangs for line in hang.lines),
+            # Of a CPU that does not leave a place its time says nothing: loops with PAUSE are slow in guest time.
+            guest_s=max((at for hang in hangs if not hang.stuck for at in hang.guest_s), default=0.0),
+        )
         return Finished(result=lost_result(request, error, recorded))
     for name, data in files.items():
         workspace.publish_bytes(targets[name], data)
@@ -45,8 +57,11 @@ def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> Finished:
     return result_of(request, recorded)
 
 
-def _recorded_files(request: TrialRequest, console: Path, cancellation: Cancellation) -> Mapping[str, bytes]:
-    with _machine(request, console, cancellation) as machine:
+def _recorded_files(
+    request: TrialRequest, console: Path, cancellation: Cancellation, hangs: list[HangEvidence]
+) -> Mapping[str, bytes]:
+    """Return what the guest recorded; of a guest that is lost and still there, ``hangs`` gets what it does."""
+    with _machine(request, console, cancellation) as machine, _looked_at(machine, request, cancellation, hangs):
         if request.spec.sealed:
             limit = Deadline(request.scenario.timeout_s, what=f"trial {request.spec.id}", cancellation=cancellation)
             machine.wait_for_mark(SEALED_END, limit)
@@ -58,6 +73,21 @@ def _recorded_files(request: TrialRequest, console: Path, cancellation: Cancella
                 drive_live(request, machine, shell, cancellation)
             collect = Deadline(COLLECT_S, what="collecting the results", cancellation=cancellation)
             return shell.fetch_folder(RESULTS, collect)
+
+
+@contextlib.contextmanager
+def _looked_at(
+    machine: Machine, request: TrialRequest, cancellation: Cancellation, hangs: list[HangEvidence]
+) -> Iterator[None]:
+    """Look at what the guest does before its machine goes, when it is lost in the block; kept in the trial's folder."""
+    try:
+        yield
+    except (LostMachine, TimedOut):
+        if machine.qemu.exit_status is None:
+            deadline = Deadline(LOOK_S, what="looking at a hung guest", cancellation=cancellation)
+            hangs.append(look_at_hang(machine, request.build.image, deadline))
+            workspace.publish_text(request.folder / HANG, "\n".join(hangs[-1].lines) + "\n")
+        raise
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Called as ``fake_qemu.py MODE PORT ARGUMENT...``; PORT is what it says that it f
     ready      says that its sealed scenario is over and that it is ready, once its CPUs run, and stays
     reboots    says that it is ready, and then ends with 0, as QEMU does with -no-reboot when the guest restarts
     panics     says that its kernel panicked, and then ends with 0
+    panicked   says that its kernel panicked, and stays
     stuck      says that its kernel has begun, stays, and says no more
     silent     stays, and never says a word
     dies       ends with 1 and a message before it has greeted
@@ -54,10 +55,10 @@ def start_guest(mode: str, console: Path) -> None:
         with console.open("a") as handle:
             handle.write("[    0.000000] Linux version 7.2.12 (fake)\n")
             handle.writelines(f"[    0.100000] orchestrator: {mark}\n" for mark in marks)
-    if mode in {"panics", "stuck"}:
+    if mode in {"panics", "panicked", "stuck"}:
         with console.open("a") as handle:
             handle.write("[    0.000000] Linux version 7.2.12 (fake)\n")
-            if mode == "panics":
+            if mode != "stuck":
                 handle.write("[    0.200000] Kernel panic - not syncing: VFS: Unable to mount root fs\n")
     if mode in {"reboots", "panics"}:
         sys.exit(0)

@@ -171,6 +171,16 @@ def test_machine_when_qemu_ignores_sigterm_then_is_killed(tmp_path: Path, monkey
     assert not is_running(pid)
 
 
+def test_machine_when_the_guest_panicked_and_does_not_end_then_it_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.machine.machine.PANIC_S", 0.2)
+    with running_machine(fake_machine(tmp_path, "panicked"), soon()) as machine:
+        with pytest.raises(GuestEnded, match="panicked, and did not end"):
+            machine.wait_for_mark("ready", soon())
+        assert machine.qemu.exit_status is None
+
+
 def test_machine_when_qemu_is_not_installed_then_says_what_is_missing(tmp_path: Path) -> None:
     config = fake_machine(tmp_path, "ready")
     (tmp_path / "fake-qemu").unlink()

@@ -88,6 +88,20 @@ def test_trial_when_its_machine_is_lost_then_the_result_says_how(mode: str, kind
     assert (result.status, check_of(result, "machine").fingerprint) == (Status.ERROR, kind)
 
 
+def test_trial_when_its_guest_is_lost_and_still_there_then_what_it_does_is_kept(tmp_path: Path) -> None:
+    result = run_trial(on_a_fake(tmp_path, "silent", timeout_s=0.3), cancellation=Cancellation()).result
+    kept = (tmp_path / "trial" / "hang.txt").read_text().splitlines()
+    assert check_of(result, "machine").detail == tuple(kept)
+    assert kept[0] == "look 1 of 2:"
+
+
+def test_trial_when_its_machine_ended_then_there_is_nothing_to_look_at(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    (tmp_path / "trial" / "hang.txt").write_text("of another attempt")
+    run_trial(on_a_fake(tmp_path, "reboots"), cancellation=Cancellation())
+    assert not (tmp_path / "trial" / "hang.txt").exists()
+
+
 def test_trial_when_cancelled_then_ends_as_cancelled(tmp_path: Path) -> None:
     cancellation = Cancellation()
     cancellation.cancel()

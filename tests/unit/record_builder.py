@@ -61,9 +61,18 @@ A2_ONE_NODE = {
 }
 
 
-def metric(name: str, direction: Direction = Direction.NONE, *, unit: str = "pages", per_node: bool = False) -> Metric:
+def metric(
+    name: str,
+    direction: Direction = Direction.NONE,
+    *,
+    unit: str = "pages",
+    per_node: bool = False,
+    smallest: float | None = None,
+) -> Metric:
     """Return a metric of a scenario."""
-    return Metric(name=name, unit=unit, direction=direction, source=f"vmstat:{name}", per_node=per_node)
+    return Metric(
+        name=name, unit=unit, direction=direction, source=f"vmstat:{name}", per_node=per_node, smallest=smallest
+    )
 
 
 METRICS = (

@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchestrator.cli.app import app
-from orchestrator.host import requirements
+from orchestrator.host import process, requirements
 
 
 @pytest.fixture
 def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no program of another package is found."""
-    monkeypatch.setattr(requirements.process, "find_program", lambda *_args, **_more: None)
+    monkeypatch.setattr(process, "find_program", lambda *_args, **_more: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 

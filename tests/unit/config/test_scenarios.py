@@ -221,3 +221,23 @@ def test_scenario_when_a_name_stands_for_nothing_then_file_and_line_are_told(
 @pytest.mark.parametrize("key", ['paths = ["nowhere"]\n', 'metrics = ["zswpxx"]\n', 'tracing = ["all"]\n'])
 def test_scenario_when_a_list_names_what_is_not_there_then_is_refused(key: str, tmp_path: Path) -> None:
     assert f"scenario.toml:1: {key.split(maxsplit=1)[0]}.0: there is no" in refused(key + GOOD.lstrip(), tmp_path)
+
+
+def test_metric_when_it_names_its_smallest_effect_of_interest_then_is_read(tmp_path: Path) -> None:
+    text = GOOD.replace('unit = "pages"', 'unit = "pages"\nsmallest = 0.5\nsmallest_percent = 2')
+    (metric,) = read_scenario(folder_with(text, tmp_path), {}).metrics
+    assert (metric.smallest, metric.smallest_percent) == (0.5, 2)
+
+
+@pytest.mark.parametrize("line", ["smallest = 0", "smallest = -1", "smallest = inf", "smallest_percent = 101"])
+def test_metric_when_its_smallest_effect_is_none_then_is_refused_with_the_place(line: str, tmp_path: Path) -> None:
+    said = refused(GOOD.replace('unit = "pages"', f'unit = "pages"\n{line}'), tmp_path)
+    assert (
+        f"scenario.toml:{GOOD.count(chr(10), 0, GOOD.index('unit')) + 2}: metric.0.{line.split(maxsplit=1)[0]}" in said
+    )
+
+
+def test_smallest_effect_is_no_part_of_what_a_trials_key_is_made_of() -> None:
+    scenario = scenarios()["second-chance"]
+    assert any(metric.smallest is not None for metric in scenario.metrics)
+    assert "smallest" not in repr(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.errors import Evidence, PatchFault
+from orchestrator.judge.compare import NullBuild
 from orchestrator.judge.decide import decide
 from orchestrator.judge.kernel_log import scan_kernel_log, with_kernel_log
 from orchestrator.model.kernel import KernelRole
@@ -31,7 +32,7 @@ def test_verdict_when_a_node_is_starved_then_changed_and_that_is_said_first() ->
     assert verdict.outcome is Outcome.CHANGED
     assert verdict.sentences[0] == (
         "On two-node, memcg-limit: written_back@node1 fell from 4096 to 0 pages in each of 2 seeds "
-        "(no direction: a change, not by itself a bug)."
+        "(no direction: a change, not by itself a bug; each node's share: node0 54 % → 100 %, node1 46 % → 0 %)."
     )
 
 
@@ -59,6 +60,60 @@ def test_verdict_when_a_metric_worsened_in_the_only_seed_then_inconclusive() -> 
     verdict = judge(pair(A2_BASE, {**A2_BASE, "store_rejects": 8184}, seeds=(1,)))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "run more seeds" in " ".join(verdict.sentences)
+
+
+def over_three(rejects: tuple[float, float, float], *, base: tuple[float, float, float]) -> list[TrialResult]:
+    return [
+        trial(spec(kernel, seed), {**A2_BASE, "store_rejects": values[seed - 1]})
+        for seed in (1, 2, 3)
+        for kernel, values in ((BASE, base), (PATCHED, rejects))
+    ]
+
+
+def test_verdict_when_a_metric_may_well_have_worsened_over_three_seeds_then_inconclusive() -> None:
+    verdict = judge(over_three((1500, 1700, 1350), base=(1000, 1060, 940)))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "stands out too little to be sure of (store_rejects): run more seeds" in " ".join(verdict.sentences)
+
+
+def test_verdict_when_a_metric_wanders_too_much_to_tell_then_pass_that_says_so() -> None:
+    verdict = judge(over_three((1100, 1500, 800), base=(1000, 1400, 700)))
+    assert verdict.outcome is Outcome.PASS
+    assert "8 the same, 1 unclear" in verdict.sentences[0]
+
+
+def test_regression_of_a_metric_that_wanders_is_told_with_its_interval() -> None:
+    verdict = judge(over_three((9000, 9050, 9020), base=(1000, 1020, 990)))
+    assert verdict.outcome is Outcome.REGRESSION
+    assert "in each of 3 seeds, 95 % interval of the effect +7" in verdict.sentences[0]
+
+
+def test_value_that_went_backwards_is_named_among_what_was_not_covered() -> None:
+    verdict = judge(pair(A2_BASE, {**A2_BASE, "store_rejects": -3}))
+    (line,) = verdict.not_covered
+    assert line.startswith("memcg-limit on two-node: store_rejects was not compared everywhere")
+    assert line.endswith("(patched, seed 1: went backwards; patched, seed 2: went backwards)")
+
+
+def test_verdict_when_all_seeds_failed_then_nothing_is_compared_and_no_pass() -> None:
+    lost = [
+        trial(spec(kernel, seed), status=Status.ERROR, message="QEMU ended")
+        for seed in (1, 2, 3) for kernel in (BASE, PATCHED)
+    ]  # fmt: skip
+    verdict = judge(lost)
+    assert (verdict.outcome, verdict.changes) == (Outcome.ERROR, ())
+
+
+def test_perturbed_builds_of_base_hold_an_accusation_back() -> None:
+    trials = pair(A2_BASE, {**A2_BASE, "store_rejects": 8184}, seeds=(1, 2, 3))
+    null = NullBuild(
+        name="-O1", trials=tuple(trial(spec(BASE, seed), {**A2_BASE, "store_rejects": 7900}) for seed in (1, 2, 3))
+    )
+    specs = [each.spec for each in trials]
+    verdicts = [
+        decide(scenarios=(scenario(),), planned=specs, trials=trials, null_builds=nulls) for nulls in ((), (null,))
+    ]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.REGRESSION, Outcome.PASS]
 
 
 def test_verdict_when_metrics_only_improved_then_improvement() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.model.claim import Claim, ClaimResult, ClaimStatus
 from orchestrator.model.trial import Status
 from orchestrator.report.junit import render_junit
 from orchestrator.report.summary import (
@@ -56,7 +57,7 @@ def test_row_when_one_kernel_does_not_have_it_then_absent_and_no_difference() ->
 def test_groups_when_one_node_is_of_interest_then_all_its_nodes_in_order() -> None:
     (group,) = [group for group in groups(record()) if group.topology == "two-node"]
     assert [(row.metric, row.node) for row in group.rows][:2] == [("written_back", 0), ("written_back", 1)]
-    assert group.quiet == 2
+    assert group.quiet == 5
 
 
 def test_groups_when_nothing_moved_then_the_group_is_still_there() -> None:
@@ -141,3 +142,13 @@ def test_rendering_is_as_recorded(name: str, text: str) -> None:
 
 def test_recorded_run_can_be_read() -> None:
     assert parse_run((RUNS / "a2-built-two-seeds" / "run.json").read_text()) == record()
+
+
+def test_claims_are_told_with_their_figures_and_recorded() -> None:
+    one = record()
+    claim = Claim(says="node 1 gives nothing", scenario="memcg-limit", metric="written_back@node1", at_most=0)
+    result = ClaimResult(claim=claim, status=ClaimStatus.CONFIRMED, figures=("memcg-limit on two-node: 0 patched",))
+    told = dataclasses.replace(one, verdict=dataclasses.replace(one.verdict, claims=(result,)))
+    assert "Claims\n  CONFIRMED: node 1 gives nothing\n      memcg-limit on two-node: 0 patched\n" in render_text(told)
+    assert "Claims" not in render_text(one)
+    assert parse_run(render_run(told)) == told

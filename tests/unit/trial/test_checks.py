@@ -223,6 +223,13 @@ def test_must_when_it_does_not_hold_then_is_an_error_in_the_scenarios_words(
     assert (check.status, check.message) == (Status.ERROR, expected)
 
 
+def test_must_when_it_takes_a_race_that_was_missed_then_is_not_covered_and_no_error() -> None:
+    wanted = Must(metric="zswpwb", comparison=Comparison.AT_LEAST, value=1, says="no race was met", by_chance=True)
+    (check,) = checks.check_musts(dataclasses.replace(scenarios()["memcg-limit"], musts=(wanted,)), {"zswpwb": 0.0})
+    assert (check.status, check.message) == (Status.SKIP, "no race was met: zswpwb is 0")
+    assert checks.overall([check]) == (Status.PASS, "")
+
+
 def test_must_when_the_kernel_has_no_such_metric_then_is_an_error_that_says_so() -> None:
     check = must({})
     assert (check.status, check.message) == (Status.ERROR, "this kernel has no zswpwb to look at")
