@@ -18,7 +18,7 @@ from orchestrator.errors import Evidence, InfraError, PatchFault, tail
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.host.process import Finished, run
 from orchestrator.host.sandbox import Bind, Room, sandboxed
-from orchestrator.host.workspace import content_key, make_folder, published_file, scratch_folder
+from orchestrator.host.workspace import content_key, make_folder, publish_text, published_file, scratch_folder
 from orchestrator.kernel.making import REPEATABLE, Workshop
 
 FOLDER = "tools/testing/selftests"
@@ -99,7 +99,7 @@ def _built(name: str, commit: str, workshop: Workshop, cancellation: Cancellatio
         return _NotBuilt(name=name)
     helpers = [helper for helper in _HELPERS.get(folder, ()) if helper in listed][:1]
     key = content_key(
-        RECIPE, name, *FLAGS, workshop.toolchain.identity, workshop.sandbox.layout,
+        RECIPE, name, _LINES, *FLAGS, workshop.toolchain.identity, workshop.sandbox.layout,
         *(part for path, blob in sorted(listed.items()) for part in (path, blob)),
     )  # fmt: skip
     target = workshop.cache / "selftests" / key / Path(name).name
@@ -116,9 +116,17 @@ def _built(name: str, commit: str, workshop: Workshop, cancellation: Cancellatio
     return target.read_bytes()
 
 
+_LINES = """\
+#include <stdio.h>
+__attribute__((constructor)) static void write_line_by_line(void) { setvbuf(stdout, NULL, _IOLBF, 0); }
+"""
+"""Linked with each: what a program holds back for a file, each child that it forks writes once more (6.12 and before)."""
+
+
 def _compile(sources: list[str], scratch: Path, workshop: Workshop, cancellation: Cancellation) -> Finished:
     # Words relative to the source folder: neither messages nor the program name a folder of this machine's.
-    argv = ["gcc", *FLAGS, *(f"-I{folder}" for folder in _INCLUDED), "-o", "/out/program", *sources]
+    argv = ["gcc", *FLAGS, *(f"-I{folder}" for folder in _INCLUDED), "-o", "/out/program", *sources, "/out/lines.c"]
+    publish_text(make_folder(scratch / "out") / "lines.c", _LINES)
     room = Room(
         read_only=(Bind(outside=scratch / "src" / FOLDER, inside="/src"),),
         writable=(Bind(outside=make_folder(scratch / "out"), inside="/out"),),

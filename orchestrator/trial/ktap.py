@@ -23,6 +23,9 @@ _BAIL_OUT = re.compile(r"^Bail out!\s*(.*)$")
 ALL = "all cases"
 """The name of the one case of a program that skips itself as a whole (``1..0 # SKIP reason``)."""
 
+NO_PLAN = "no plan"
+"""The error of an output that does not say how many cases there are."""
+
 _KEPT_LINES = 40
 
 
@@ -162,7 +165,7 @@ class _Reader:
 
     def _check_plan(self, level: _Level, where: str = "") -> None:
         if level.plan is None:
-            self._errors.append(f"{where}no plan")
+            self._errors.append(f"{where}{NO_PLAN}")
         elif level.plan != level.seen:
             self._errors.append(f"{where}{level.plan} cases were planned, {level.seen} came")
 

@@ -31,6 +31,7 @@ hook_selftests() {
 		"$selftest" >"/results/ktap.${selftest##*/}" 2>&1
 		selftest_status=$?
 		note "${selftest##*/} ended with status $selftest_status"
+		echo "# exit status: $selftest_status" >>"/results/ktap.${selftest##*/}"
 		case $selftest_status in
 		126 | 127) return 1 ;;
 		esac

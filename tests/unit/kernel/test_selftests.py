@@ -108,6 +108,19 @@ def test_build_selftests_when_the_tree_has_it_then_it_runs_unoptimised(
     assert built.reasons == {}
 
 
+def test_build_selftests_when_the_program_forks_then_what_it_said_before_is_not_said_twice(
+    repository: Repository, tmp_path: Path
+) -> None:
+    forks = """#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) { printf("ok 1 first\\n"); if (!fork()) exit(0); wait(NULL); printf("ok 2 second\\n"); return 0; }
+"""
+    built = repository.build(repository.commit({**TREE, "cgroup/test_zswap.c": forks}))
+    assert run(built.programs[NAME], tmp_path) == "ok 1 first\nok 2 second\n"
+
+
 def test_build_selftests_when_asked_again_then_nothing_is_compiled(repository: Repository) -> None:
     commit = repository.commit(TREE)
     first = repository.build(commit)

@@ -104,6 +104,18 @@ def test_check_selftests_when_the_program_skipped_itself_then_is_no_pass_and_say
     assert [(check.status, "zswap is disabled" in check.message) for check in checks.values()] == [(Status.ERROR, True)]
 
 
+def test_check_selftests_when_the_kernels_own_state_no_plan_then_their_own_end_is_enough() -> None:
+    checks = check_selftests((), {"ktap.test_zswap": b"ok 1 test_a\nok 2 test_b\n# exit status: 0\n"})
+    assert [check.status for check in checks] == [Status.PASS] * 3
+    assert "states no plan" in checks[0].message
+
+
+@pytest.mark.parametrize("end", [b"", b"# exit status: 139\n"])
+def test_check_selftests_when_there_is_no_plan_and_no_end_then_is_an_error(end: bytes) -> None:
+    checks = check_selftests((), {"ktap.test_zswap": b"ok 1 test_a\n" + end})
+    assert checks[0].status is Status.ERROR
+
+
 def test_check_selftests_when_nobody_named_it_then_its_output_counts_all_the_same() -> None:
     assert checked(PRINTED, names=()) == checked(PRINTED)
 
