@@ -86,7 +86,8 @@ def wanted(arguments: argparse.Namespace) -> Profile:
     names = arguments.scenario or (chosen.scenarios if chosen else tuple(scenarios()))
     where = arguments.topology or (chosen.topologies if chosen else TOPOLOGIES)
     seeds = tuple(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
-    return Profile(name="survey", what_for="", scenarios=tuple(names), topologies=tuple(where), seeds=seeds)
+    only = chosen.only if chosen and not arguments.scenario and not arguments.topology else ()
+    return Profile(name="survey", what_for="", scenarios=tuple(names), topologies=tuple(where), seeds=seeds, only=only)
 
 
 def show(result: TrialResult, *, metrics: bool) -> None:

@@ -105,6 +105,15 @@ def test_sealed_guest_with_four_cpus_when_qmp_is_stormed_then_every_time_stamp_i
     assert quiet.count("\n") > 100
 
 
+@pytest.mark.qemu
+def test_sealed_guest_when_its_kernel_panics_then_qemu_ends_by_itself(sealed: MachineConfig) -> None:
+    # Nobody opens the gate: a shutdown polls with the big lock held, and must not wait for CPUs that wait for the lock.
+    broken = dataclasses.replace(sealed, parameters=("rdinit=/no/such/init", "init=/no/such/init"))
+    with running_machine(broken, soon()) as machine:
+        assert machine.qemu.wait(soon(120)) == 0
+    assert "Kernel panic" in sealed.console.read_text(errors="replace")
+
+
 def test_machine_when_its_qemu_has_other_threads_then_it_is_said_not_to_be_sealed(tmp_path: Path, gate: Path) -> None:
     config = dataclasses.replace(fake_machine(tmp_path, "ready"), gate=gate)
     with pytest.raises(LostMachine, match="cannot be sealed"), running_machine(config, soon()):

@@ -26,12 +26,13 @@ WORDS = (
 )  # fmt: skip
 
 
-def machines_below(pid: int) -> set[int]:
-    """Return the QEMUs that descend from ``pid``."""
+def machines_of_trials_below(pid: int) -> set[int]:
+    """Return the QEMUs of trials that descend from ``pid``: base's first boot, before there is a run, is none of them."""
     found = set()
     for child in processes_below(pid):
         try:
-            if Path(f"/proc/{child}/comm").read_text().startswith("qemu"):
+            qemu = Path(f"/proc/{child}/comm").read_text().startswith("qemu")
+            if qemu and b"/trials/" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.add(child)
         except OSError:
             continue
@@ -41,7 +42,7 @@ def machines_below(pid: int) -> set[int]:
 def interrupted(start: Callable[..., subprocess.Popen[str]], number: signal.Signals) -> tuple[int, str, set[int]]:
     """Start the main job, signal it while its machines run; return status, stderr and all it had started."""
     child = start(*WORDS)
-    assert eventually(lambda: machines_below(child.pid) or child.poll() is not None, seconds=1800)
+    assert eventually(lambda: machines_of_trials_below(child.pid) or child.poll() is not None, seconds=1800)
     assert child.poll() is None, child.communicate()[1]
     below = processes_below(child.pid)
     child.send_signal(number)

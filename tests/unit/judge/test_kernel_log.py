@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.judge.kernel_log import KernelLogScan, scan_kernel_log, with_kernel_log
+from orchestrator.judge.kernel_log import KernelLogScan, scan_kernel_log, told_where, with_kernel_log
 from orchestrator.judge.log_patterns import LogKind
 from orchestrator.model.trial import Status
 from tests.unit.record_builder import BASE, spec, trial
@@ -171,3 +171,22 @@ def test_trial_that_passed_when_the_guest_ran_out_of_memory_then_passes() -> Non
 def test_scan_of_any_text_never_fails(text: str) -> None:
     scan_kernel_log(text)
     scan_kernel_log(BANNER + "[    1.000000] " + text)
+
+
+def test_scan_when_the_console_dropped_messages_then_a_problem_and_what_was_seen_stands() -> None:
+    result = scan_kernel_log(f"{BANNER}** 12 printk messages dropped **\n[    1.000000] WARNING: x\n")
+    assert "12 messages of the kernel are missing" in result.problem
+    assert with_kernel_log(trial(spec(BASE), {"zswpwb": 1}), result).status is Status.FAIL
+
+
+def test_scan_when_the_last_mark_is_not_there_then_the_log_was_cut() -> None:
+    said = f"{BANNER}[    1.000000] orchestrator: sealed-end\n"
+    assert scan_kernel_log(said, last_mark="sealed-end").is_clean
+    assert "was cut" in scan_kernel_log(BANNER, last_mark="sealed-end").problem
+
+
+def test_told_where_then_frames_of_what_is_blamed_have_their_lines_and_the_fingerprint_stays() -> None:
+    result = with_kernel_log(trial(spec(BASE), {"zswpwb": 1}), scan("warning-zswap-swapoff"))
+    told = told_where(result, lambda lines: [f"{line} (here)" for line in lines])
+    assert all(line.endswith(" (here)") for line in (*told.checks[-1].detail, *told.kernel_log))
+    assert told.checks[-1].fingerprint == result.checks[-1].fingerprint
