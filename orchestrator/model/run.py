@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.kernel import KernelBuild
 from orchestrator.model.objects import ObjectDifference
+from orchestrator.model.repeat import Repeat
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.series import Series
 from orchestrator.model.topology import Topology
@@ -86,6 +88,8 @@ class RunRecord:
     """``run.json``. ``environment`` names host, QEMU, accelerator (with its reason) and our own version.
 
     ``objects`` is how patched's code differs from base's, None where one of them was not built or nobody compared them.
+    ``coverage`` is which of the patch's lines ran, None where nobody asked. ``repeat`` is the proof that sealed trials
+    repeat on this host, None where no sealed trial ran.
     """
 
     run_id: str
@@ -102,3 +106,5 @@ class RunRecord:
     environment: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     objects: ObjectDifference | None = None
+    coverage: PatchCoverage | None = None
+    repeat: Repeat | None = None

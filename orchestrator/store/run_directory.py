@@ -76,6 +76,12 @@ class RunDirectory:
         hint = f"the latest runs there are {', '.join(runs)}" if runs else f"there are no runs in {results}"
         raise UserError(f"there is no run {run!r} in {results}", hint=hint)
 
+    def part(self, name: str) -> RunDirectory:
+        """Return a folder inside this one for trials that are not the run's own: of a perturbed base, of a bisection."""
+        path = self.path / name
+        make_folder(path)
+        return RunDirectory(path)
+
     @property
     def run_id(self) -> str:
         """The run's id: the folder's name."""

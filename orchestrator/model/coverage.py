@@ -1,0 +1,52 @@
+"""Coverage of a patch: which of its added or changed lines a run executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class LineState(StrEnum):
+    """What became of a line: a line of no code (a comment, a brace, a declaration) is none of these and not counted."""
+
+    EXECUTED = "executed"
+    MISSED = "not executed"
+    NOT_COMPILED = "not compiled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoveredLine:
+    """An added or changed line: ``path`` and ``line`` (from 1) in the patched tree; ``calls`` is how often it ran."""
+
+    path: str
+    line: int
+    text: str
+    state: LineState
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchCoverage:
+    """What the profile's scenarios, each run once on an instrumented kernel, executed of the patch.
+
+    ``lines`` are ordered by path and line. ``trials`` names what ran for it. ``reason`` says why there is nothing, ""
+    where the coverage was measured; ``gaps`` what of it could not be measured (a trial that failed, a file without
+    counters).
+    """
+
+    lines: tuple[CoveredLine, ...] = ()
+    trials: tuple[str, ...] = ()
+    reason: str = ""
+    gaps: tuple[str, ...] = field(default=())
+
+    def of_state(self, state: LineState) -> tuple[CoveredLine, ...]:
+        """Return the lines that are in ``state``."""
+        return tuple(line for line in self.lines if line.state is state)
+
+    @property
+    def sentence(self) -> str:
+        """Say it in a sentence: "61 of 69 changed lines ran"."""
+        if self.reason:
+            return f"Coverage of the patch was not measured: {self.reason}"
+        ran = len(self.of_state(LineState.EXECUTED))
+        return f"{ran} of {len(self.lines)} changed lines ran"
