@@ -26,6 +26,13 @@ LIVE_TIMEOUT_S = 3600
 SAMPLE_MS = 250
 """Guest milliseconds between two samples while the workload runs."""
 
+PHASE_STEP_US, PHASES_US = 7919, 100_000
+"""A seed's trial starts so many microseconds later than the seed's before it, less than :data:`PHASES_US` in all.
+
+Asynchronous paths depend on when they meet the workload: seeds vary that too, so that what a patch only shifts shows up as
+what it is, chance. The step has no divisor in common with a tick.
+"""
+
 TRACE_KB = 16384
 """Trace buffer of each CPU. A call of shrink_memcg() on n nodes takes 1 + 2n events of about 60 bytes."""
 
@@ -103,6 +110,7 @@ def _environment(spec: TrialSpec, scenario: Scenario, slowdown: int) -> str:
         "TRIAL_MODE": "sealed" if spec.sealed else "live",
         "TRIAL_SCENARIO": scenario.name,
         "TRIAL_SEED": str(spec.seed),
+        "TRIAL_PHASE_S": f"{(spec.seed - 1) * PHASE_STEP_US % PHASES_US / 1e6:.6f}",
         "TRIAL_MEMCGS": " ".join(scenario.memcgs),
         "TRIAL_GUEST_TIMEOUT_S": str(GUEST_TIMEOUT_S * slowdown if spec.sealed else LIVE_TIMEOUT_S),
         "TRIAL_SAMPLE_MS": str(SAMPLE_MS),

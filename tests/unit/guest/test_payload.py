@@ -137,3 +137,12 @@ def test_keys_payload_when_read_back_then_only_root_may_read_the_keys() -> None:
         "root/.ssh": 0o700,
         "root/.ssh/authorized_keys": 0o600,
     }
+
+
+def test_payload_when_seeds_differ_then_so_does_the_moment_at_which_the_trial_starts(tmp_path: Path) -> None:
+    phases = []
+    for seed in range(1, 13):
+        phases.append(float(variable_in_shell(environment(payload(spec(seed=seed))), "TRIAL_PHASE_S", tmp_path)))
+    assert phases[0] == 0.0
+    assert len(set(phases)) == len(phases)
+    assert all(0 <= phase < 0.1 for phase in phases)
