@@ -37,13 +37,13 @@ from orchestrator.kernel.making import Workshop
 from orchestrator.kernel.selftests import Selftests
 from orchestrator.kernel.toolchain import find_toolchain
 from orchestrator.kernels import build_request, selftest_names, selftests_for, symbols_on
+from orchestrator.laboratory import probe_specs
 from orchestrator.machine.accelerator import qemu_version
 from orchestrator.machine.argv import Accelerator
 from orchestrator.machine.gate import compiled_gate
 from orchestrator.model.kernel import KernelBuild, KernelRole
 from orchestrator.model.run import Profile
 from orchestrator.model.trial import Status, TrialResult
-from orchestrator.pipeline import probe_specs
 from orchestrator.plan import check_plan, planned_trials
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache

@@ -16,6 +16,7 @@ from orchestrator.kernel.decode import Decoder
 from orchestrator.kernel.making import Workshop
 from orchestrator.kernel.selftests import Selftests, build_selftests
 from orchestrator.model.kernel import KernelBuild, KernelRole
+from orchestrator.model.memory import MemoryRange
 from orchestrator.model.objects import ObjectDifference
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.tree import Trees
@@ -32,7 +33,7 @@ class Kernels:
     """What was built. ``faults`` are the patch's, ``gaps`` base's own; with one of either there is nothing to run.
 
     ``objects`` is how the code of the two differs, None where that is not known. ``decoders`` say where in the source
-    the frames of each kernel's complaints are.
+    the frames of each kernel's complaints are; ``memory`` is what is kept of their guests' memory when a trial is over.
     """
 
     builds: Mapping[KernelRole, KernelBuild]
@@ -41,6 +42,7 @@ class Kernels:
     selftests: Mapping[KernelRole, Selftests] = field(default_factory=dict)
     objects: ObjectDifference | None = None
     decoders: Mapping[KernelRole, Decoder] = field(default_factory=dict)
+    memory: tuple[MemoryRange, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -62,7 +64,10 @@ class Kernels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelMaker:
-    """Makes the kernels of one run, in a flavour of the catalog, with the kernel's own tests ``names``."""
+    """Makes the kernels of one run, in a flavour of the catalog, with the kernel's own tests ``names``.
+
+    ``compared`` says whether anybody asks how the two differ.
+    """
 
     trees: Trees
     flavour: str
@@ -71,6 +76,7 @@ class KernelMaker:
     run: RunDirectory
     steps: Steps
     cancellation: Cancellation
+    compared: bool = True
 
     def make(self, health: Health) -> Kernels:
         """Return the kernels. What is broken in base or by the patch is a finding, not the end of the run."""
@@ -90,7 +96,8 @@ class KernelMaker:
             self._keep_log(KernelRole.PATCHED, fault)
             return Kernels(builds=builds, faults=(fault,), selftests=selftests)
         decoders = {role: self._decoder(role) for role in builds}
-        return Kernels(builds=builds, selftests=selftests, objects=self._compared(builds), decoders=decoders)
+        objects = self._compared(builds) if self.compared else None
+        return Kernels(builds=builds, selftests=selftests, objects=objects, decoders=decoders)
 
     def _decoder(self, role: KernelRole) -> Decoder:
         request = build_request(role, self.trees, self.flavour)

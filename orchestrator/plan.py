@@ -8,7 +8,7 @@ from itertools import product
 
 from orchestrator.errors import UserError
 from orchestrator.model.kernel import KernelRole
-from orchestrator.model.run import Profile
+from orchestrator.model.run import MOST_SEEDS, Profile
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialSpec
@@ -49,11 +49,19 @@ def left_out(
     )
 
 
-def narrowed(profile: Profile, *, scenarios: tuple[str, ...], topologies: tuple[str, ...], seeds: int) -> Profile:
-    """Return ``profile`` with the user's own choice; an empty choice (or 0 seeds) leaves the profile's.
+def narrowed(
+    profile: Profile,
+    *,
+    scenarios: tuple[str, ...],
+    topologies: tuple[str, ...],
+    seeds: int,
+    budget_s: float | None = None,
+    perturbed: bool | None = None,
+) -> Profile:
+    """Return ``profile`` with the user's own choice; an empty choice (0 seeds, None) leaves the profile's.
 
     Scenarios or topologies of the user's own are all combined; with seeds alone, a scenario of which less is asked keeps
-    its topologies.
+    its topologies. Seeds of the user's own are the seeds: none are added, unless a budget for more is given as well.
     """
     kept = () if scenarios or topologies else profile.only
     return dataclasses.replace(
@@ -62,7 +70,17 @@ def narrowed(profile: Profile, *, scenarios: tuple[str, ...], topologies: tuple[
         scenarios=scenarios or profile.scenarios,
         topologies=topologies or profile.topologies,
         seeds=tuple(range(1, seeds + 1)) if seeds else profile.seeds,
+        most_seeds=_most_seeds(profile, seeds=seeds, budget_s=budget_s),
+        budget_s=profile.budget_s if budget_s is None else budget_s,
+        perturbed=profile.perturbed if perturbed is None else perturbed,
     )
+
+
+def _most_seeds(profile: Profile, *, seeds: int, budget_s: float | None) -> int:
+    """Return how many seeds a run may come to: a budget asks for more, 0 seconds of it and seeds of one's own for none."""
+    if budget_s is None:
+        return 0 if seeds else profile.most_seeds
+    return MOST_SEEDS if budget_s else 0
 
 
 def check_plan(profile: Profile, *, scenarios: Mapping[str, Scenario], topologies: Mapping[str, Topology]) -> None:

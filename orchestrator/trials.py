@@ -27,6 +27,7 @@ from orchestrator.machine.argv import Accelerator, qemu_argv
 from orchestrator.machine.gate import Gate
 from orchestrator.machine.keys import make_keys
 from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
+from orchestrator.model.memory import MemoryRange
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
@@ -40,6 +41,9 @@ KEY_VERSION = "trial 1"
 
 QEMU_OVERHEAD_MIB = 256
 """What QEMU takes beside the guest's memory."""
+
+SHORT = 16
+"""So many digits of a hash are recorded where people compare them."""
 
 HANG_FACTOR = 8.0
 HANG_FLOOR_S = 90.0
@@ -55,7 +59,8 @@ class Parts:
 
     ``probes`` are specifications by name: "" is every trial's, others are added where a scenario asks for them.
     ``symbols`` are the configuration symbols that are on in each kernel; ``selftests`` its own tests, compiled, or why
-    there are none; ``decoders`` say where in its source the frames of its complaints are.
+    there are none; ``decoders`` say where in its source the frames of its complaints are; ``memory`` is what is kept of a
+    sealed guest's memory.
     """
 
     builds: Mapping[KernelRole, KernelBuild]
@@ -71,6 +76,7 @@ class Parts:
     selftests: Mapping[KernelRole, Selftests] = field(default_factory=dict)
     decoders: Mapping[KernelRole, Decoder] = field(default_factory=dict)
     again: bool = False
+    memory: tuple[MemoryRange, ...] = ()
 
     def lacking(self, spec: TrialSpec) -> str:
         """Return what the scenario needs and the kernel does not have, "" if it has all: configuration, selftests."""
@@ -126,11 +132,14 @@ class TrialRunner:
         request = self.request(spec, folder)
         found = self._cache.find(request.key) if spec.sealed else None
         if found is not None and not self._parts.again:
-            result = dataclasses.replace(found, spec=spec)
+            result = dataclasses.replace(found, spec=spec, parts=request.parts)
+            self._cache.bring_files(request.key, folder)
             self._steps.note("trial", f"{result.status}, from the cache", id=spec.id, kernel=spec.kernel)
         else:
-            result = with_repeat(self._on_a_machine(request, resources), found)
-            self._cache.put(result)
+            done = dataclasses.replace(self._on_a_machine(request, resources), parts=request.parts)
+            result = with_repeat(done, found)
+            if self._cache.put(result):
+                self._cache.keep_files(request.key, folder)
         self._remember_base(result)
         self._run.write_trial(result)
         return result
@@ -198,23 +207,45 @@ class TrialRunner:
             accelerator=Accelerator.TCG if spec.sealed else parts.accelerator,
             folder=folder,
             gate=parts.gate.library,
+            memory=parts.memory,
         )
-        return dataclasses.replace(request, key=self._key(request, payload))
+        return dataclasses.replace(request, key=self._key(request, payload), parts=self._described(request, payload))
 
     def _key(self, request: TrialRequest, payload: bytes) -> str:
         """Return the trial's key: kernel, guest image, payload, machine, QEMU, and how the record is read.
 
         Not where files lie, not the keys for SSH.
         """
-        nowhere = Path("/")
-        judged = dataclasses.replace(request.scenario, folder=nowhere, what_for="")
-        build = dataclasses.replace(request.build, image=nowhere / "kernel")
-        neutral = dataclasses.replace(request, build=build)
-        argv = qemu_argv(machine_config(neutral, initrd=nowhere / "initrd", console=nowhere / "console"))
         return content_key(
             KEY_VERSION, request.build.key, request.build.image_sha256, self._parts.image.key, payload,
-            repr(judged), self._parts.gate.key, self._parts.qemu, *argv,
+            repr(neutral_scenario(request.scenario)), self._parts.gate.key, self._parts.qemu,
+            *self._neutral_argv(request),
         )  # fmt: skip
+
+    @staticmethod
+    def _neutral_argv(request: TrialRequest) -> list[str]:
+        """Return QEMU's arguments with everything left out that only says where files lie."""
+        nowhere = Path("/")
+        build = dataclasses.replace(request.build, image=nowhere / "kernel")
+        neutral = dataclasses.replace(request, build=build)
+        return qemu_argv(machine_config(neutral, initrd=nowhere / "initrd", console=nowhere / "console"))
+
+    def _described(self, request: TrialRequest, payload: bytes) -> dict[str, str]:
+        """Return the key's parts by their names, for who wants to know why another host's digest is another."""
+        build = request.build
+        return {
+            "kernel image": build.image_sha256[:SHORT],
+            "kernel sources": build.tree[:SHORT],
+            "kernel configuration": build.config_sha256[:SHORT],
+            "compiler": build.toolchain,
+            "guest image": self._parts.image.key[:SHORT],
+            "payload": content_key(payload)[:SHORT],
+            "scenario": content_key(repr(neutral_scenario(request.scenario)))[:SHORT],
+            "gate": self._parts.gate.key[:SHORT],
+            "QEMU": self._parts.qemu,
+            "CPU model": request.architecture.cpu,
+            "machine": content_key(*self._neutral_argv(request))[:SHORT],
+        }
 
     def _with_limit(self, request: TrialRequest) -> Scenario:
         """Return the scenario with the time a hang is noticed after: known once base has shown what it takes.
@@ -269,6 +300,11 @@ class TrialRunner:
         seen = tuple(line for check in result.checks if check.name == "machine" for line in check.detail)
         check = Check(name="hang", status=Status.FAIL, message=message, detail=(*seen, *result.console_tail))
         return dataclasses.replace(result, status=Status.FAIL, message=message, checks=(*result.checks, check))
+
+
+def neutral_scenario(scenario: Scenario) -> Scenario:
+    """Return a scenario without what no trial depends on: where it lies, and what it is for."""
+    return dataclasses.replace(scenario, folder=Path("/"), what_for="")
 
 
 def sealed_part(console: str) -> str:

@@ -12,14 +12,20 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.b4_check import b4_check
+from orchestrator.cli.bisect import bisect
 from orchestrator.cli.boot import boot
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.failures import explained
+from orchestrator.cli.history import history, show
 from orchestrator.cli.interrupts import INTERRUPTED
+from orchestrator.cli.queue import queue
+from orchestrator.cli.report import report
 from orchestrator.cli.scenarios import list_scenarios
 from orchestrator.cli.series import show_series
 from orchestrator.cli.test import run_test
 from orchestrator.cli.topologies import list_topologies
+from orchestrator.cli.watch import watch
 
 app = typer.Typer(
     name="orchestrator",
@@ -32,8 +38,15 @@ app = typer.Typer(
 app.command("test")(run_test)
 app.command()(doctor)
 app.command()(boot)
+app.command()(bisect)
+app.command()(report)
+app.command("b4-check")(b4_check)
+app.command()(history)
+app.command()(show)
 app.command("series")(show_series)
 app.command("topologies")(list_topologies)
+app.command()(watch)
+app.add_typer(queue, name="queue")
 app.command("scenarios")(list_scenarios)
 
 

@@ -43,7 +43,7 @@ _CHANGE_STYLES = {
     Change.ADDED: "cyan",
     Change.SAME: "dim",
 }
-_OUTCOME_STYLES = {
+OUTCOME_STYLES = {
     Outcome.PASS: "bold white on green",
     Outcome.IMPROVEMENT: "bold white on green",
     Outcome.CHANGED: "bold black on yellow",
@@ -151,7 +151,7 @@ def _styled(texts: list[Text], change: Change) -> list[Text]:
 
 def _print_verdict(record: RunRecord, console: Console) -> None:
     outcome = record.verdict.outcome
-    badge = Text(f" {outcome} ", style=_OUTCOME_STYLES[outcome])
+    badge = Text(f" {outcome} ", style=OUTCOME_STYLES[outcome])
     console.print(badge.append(f"  {printable_line(record.series.title)}", style="not bold default on default"))
     for sentence in record.verdict.sentences:
         console.print(Padding(Text(printable_line(sentence)), (0, 0, 0, 2)))

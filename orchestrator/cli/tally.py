@@ -29,6 +29,7 @@ _WORDS = {
     "selftests": "compiling the kernel's own tests",
     "objects": "comparing the object code",
     "accelerator": "accelerator",
+    "bisect": "looking for the patch",
     "judge": "judging",
     "report": "writing the reports",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -62,6 +63,18 @@ TopologyOption = Annotated[
     list[str] | None, typer.Option("--topology", help="Only this topology (again for more), not the profile's.")
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=0, metavar="N", help="N seeds, not the profile's.")]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="TIME", help="Time for more seeds where a metric is undecided: 90s, 10m, 1h; 0 for none."
+    ),
+]
+PerturbedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--perturbed/--no-perturbed", help="Also run base compiled another way: how far does it wander by itself?"
+    ),
+]
 SweepOption = Annotated[
     list[str] | None,
     typer.Option("--sweep", metavar="KNOB=A,B", help="Run each scenario with each value of a knob (again for more)."),
@@ -114,6 +127,8 @@ def run_test(
     scenario: ScenarioOption = None,
     topology: TopologyOption = None,
     seeds: SeedsOption = 0,
+    budget: BudgetOption = None,
+    perturbed: PerturbedOption = None,
     sweep: SweepOption = None,
     flavour: FlavourOption = "plain",
     topologies: TopologiesOption = None,
@@ -156,6 +171,8 @@ def run_test(
                             scenarios=tuple(scenario or ()),
                             topologies=tuple(topology or ()),
                             seeds=seeds,
+                            budget_s=None if budget is None else seconds_of(budget),
+                            perturbed=perturbed,
                         ),
                         tuple(sweep or ()),
                     ),
@@ -181,6 +198,14 @@ def run_test(
 def with_sweep(profile: Profile, sweeps: tuple[str, ...]) -> Profile:
     """Return ``profile`` with its scenarios multiplied by the values of knobs."""
     return dataclasses.replace(profile, scenarios=swept(profile.scenarios, sweeps))
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds that ``text`` means: a number with s, m or h behind it, or without; :class:`UserError` else."""
+    found = re.fullmatch(r"\s*(\d{1,6}(?:\.\d{1,3})?)\s*(s|m|min|h)?\s*", text)
+    if found is None:
+        raise UserError(f"--budget {text}: not a time", hint="a number and a unit: 90s, 10m, 1h")
+    return float(found[1]) * {"m": 60.0, "min": 60.0, "h": 3600.0}.get(found[2] or "s", 1.0)
 
 
 def _run_to_resume(resume: str, inputs: list[str] | None, results: Path) -> RunDirectory:

@@ -16,7 +16,7 @@ from orchestrator.config.locations import PACKAGE
 from orchestrator.config.toml_files import Strict, explain, pick, read_toml
 from orchestrator.config.topologies import topologies
 from orchestrator.model.kernel import Architecture, Flavour
-from orchestrator.model.run import Only, Profile
+from orchestrator.model.run import MOST_SEEDS, Only, Profile
 
 __all__ = ["Strict", "architecture", "explain", "flavour", "flavours", "pick", "profiles", "read_toml", "topologies"]
 
@@ -38,6 +38,9 @@ class ProfileTable(Strict):
     topologies: Annotated[list[str], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     only: Annotated[dict[str, OnlyTable], Field(default_factory=dict)]
+    most_seeds: Annotated[int, Field(ge=0, le=MOST_SEEDS)] = 0
+    budget_s: Annotated[float, Field(ge=0)] = 0.0
+    perturbed: bool = False
 
     @model_validator(mode="after")
     def _only_less(self) -> ProfileTable:
@@ -111,6 +114,9 @@ def profiles() -> Mapping[str, Profile]:
                 Only(scenario=scenario, topologies=tuple(only.topologies), seeds=tuple(only.seeds))
                 for scenario, only in table.only.items()
             ),
+            most_seeds=table.most_seeds,
+            budget_s=table.budget_s,
+            perturbed=table.perturbed,
         )
         for name, table in tables.items()
     }

@@ -9,10 +9,10 @@ from orchestrator.errors import InputError
 from orchestrator.intake.answers import Answers
 from orchestrator.intake.dates import iso_utc
 from orchestrator.intake.hints import base_commit, change_id, earlier_versions, prerequisites
-from orchestrator.intake.item import Item, Part
+from orchestrator.intake.item import Envelope, Item, Part
 from orchestrator.intake.subject import Subject
 from orchestrator.intake.threads import Posting, Topic
-from orchestrator.model.series import Form, Patch, Series
+from orchestrator.model.series import Form, Message, Patch, Series
 
 MOST_PARTS = 1000
 """Parts of a series; the number is a stranger's, and a list is made of it."""
@@ -85,6 +85,25 @@ def assemble(topic: Topic, *, form: Form, source: str, version: int | None = Non
         earlier=tuple(dict.fromkeys(found for text in texts for found in earlier_versions(text))),
         prerequisites=prerequisites(texts),
         trailers=answers.to(cover) if cover else (),
+        messages=tuple(
+            _message(item.envelope, part)
+            for part, item in [*([(0, cover)] if cover else []), *((each.index, each.item) for each in ordered)]
+            if item.envelope.message_id or item.envelope.to
+        ),
+    )
+
+
+def _message(envelope: Envelope, part: int) -> Message:
+    return Message(
+        part=part,
+        subject=envelope.whole_subject,
+        sender=envelope.author,
+        message_id=envelope.message_id,
+        references=tuple(reversed(envelope.parents)),
+        to=envelope.to,
+        cc=envelope.cc,
+        answers_to=envelope.answers_to,
+        automatic=envelope.automatic,
     )
 
 

@@ -17,6 +17,8 @@ _LIST_ID = re.compile(r"<([^<>\s]{3,250})>")
 LONGEST = 64 << 10
 """Characters of one header that are looked at."""
 
+LONGEST_SUBJECT = 998
+
 _LIST_HOSTS = ("vger.kernel.org", "kvack.org", "lists.linux.dev", "lists.infradead.org", "lists.linaro.org")
 
 
@@ -25,6 +27,7 @@ def read_envelope(message: Message) -> Envelope:
     found = _raw(message)
     author = _decoded(found.get("from", [""])[0])
     date = found["date"][0] if "date" in found else None
+    title = _decoded(found.get("subject", [""])[0])
     to, cc = _people(found.get("to", [])), _people(found.get("cc", []))
     ids = _message_ids(found.get("message-id", [])[:1])
     references = _message_ids(found.get("references", []))
@@ -33,7 +36,7 @@ def read_envelope(message: Message) -> Envelope:
     if ids:
         parents.pop(ids[0], None)
     return Envelope(
-        subject=read_subject(_decoded(found.get("subject", [""])[0])),
+        subject=read_subject(title),
         author=author,
         address=address_of(author),
         date=date,
@@ -43,7 +46,29 @@ def read_envelope(message: Message) -> Envelope:
         to=to,
         cc=cc,
         lists=_lists(found.get("list-id", []), (*to, *cc)),
+        whole_subject=title[:LONGEST_SUBJECT],
+        answers_to=_people(found.get("reply-to", [])),
+        automatic=_automatic(found),
     )
+
+
+def _automatic(found: dict[str, list[str]]) -> str:
+    """Return how one sees that a program sent a message, "" where nothing says so.
+
+    RFC 3834 has Auto-Submitted; a null return path is a bounce's (RFC 5321, 4.5.5). Precedence says it only where no
+    list's manager set it: those mark every mail that they pass on as bulk or list.
+    """
+    for value in found.get("auto-submitted", []):
+        if value.partition(";")[0].strip().lower() not in {"no", ""}:
+            return f"Auto-Submitted: {value[:80]}"
+    if any("".join(value.split()) == "<>" for value in found.get("return-path", [])):
+        return "Return-Path: <>"
+    over_a_list = any(name in found for name in ("list-id", "list-post", "list-unsubscribe"))
+    of_programs = {"auto_reply"} if over_a_list else {"auto_reply", "bulk", "junk", "list"}
+    for value in found.get("precedence", []):
+        if value.strip().lower() in of_programs:
+            return f"Precedence: {value[:80]}"
+    return ""
 
 
 def _raw(message: Message) -> dict[str, list[str]]:

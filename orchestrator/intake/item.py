@@ -14,6 +14,8 @@ class Envelope:
     """What a message says of itself. Message ids have no angle brackets; ``parents`` are the nearest first.
 
     ``author`` is the From header, ``address`` its address in lower case; ``sent`` is the date in ISO 8601, UTC.
+    ``whole_subject`` is the Subject header with its brackets, ``answers_to`` the Reply-To header; ``automatic`` is how
+    one sees that a program sent it, "" where a person did.
     """
 
     subject: Subject
@@ -26,6 +28,9 @@ class Envelope:
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    whole_subject: str = ""
+    answers_to: tuple[str, ...] = ()
+    automatic: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.intake.dates import iso_utc
-from orchestrator.intake.headers import address_of, lists_among
+from orchestrator.intake.headers import LONGEST_SUBJECT, address_of, lists_among
 from orchestrator.intake.item import Envelope
 from orchestrator.intake.subject import Subject, read_subject
 
@@ -165,6 +165,7 @@ def _envelope(fields: dict[str, str], *, title: str, lists: Sequence[str]) -> En
         to=to,
         cc=cc,
         lists=tuple(dict.fromkeys((*lists, *lists_among((*to, *cc))))),
+        whole_subject=(fields.get("subject", "") or title)[:LONGEST_SUBJECT],
     )
 
 

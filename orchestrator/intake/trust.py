@@ -105,7 +105,7 @@ def _checked(patch: Patch, raw: bytes | None, keys: Keys | None) -> Patch:
         return patch
     head = re.split(rb"\r?\n\r?\n", raw[: 1 << 18], maxsplit=1)[0]
     found: list[Signature] = []
-    for scheme, pattern, check in (("DKIM", _DKIM, _check_dkim), ("patatt", _PATATT, _check_patatt)):
+    for scheme, pattern, check in (("DKIM", _DKIM, dkim_signatures), ("patatt", _PATATT, _check_patatt)):
         if pattern.search(head) is None:
             continue
         if keys is None:
@@ -115,8 +115,8 @@ def _checked(patch: Patch, raw: bytes | None, keys: Keys | None) -> Patch:
     return replace(patch, signatures=tuple(found) or (Signature(scheme="", trust=Trust.NONE),))
 
 
-def _check_dkim(raw: bytes, keys: Keys) -> list[Signature]:
-    """Return what became of the DKIM signatures of a message; the list's own are there as well."""
+def dkim_signatures(raw: bytes, keys: Keys) -> list[Signature]:
+    """Return what became of the DKIM signatures of a message, in the order of their headers; the list's own are there as well."""
     import dkim
 
     quiet = logging.getLogger("orchestrator.dkim")

@@ -82,13 +82,18 @@ class _Case:
 
 
 def compare(
-    scenarios: Sequence[Scenario], trials: Iterable[TrialResult], null_builds: Sequence[NullBuild] = ()
+    scenarios: Sequence[Scenario],
+    trials: Iterable[TrialResult],
+    null_builds: Sequence[NullBuild] = (),
+    *,
+    repeatable: bool = True,
 ) -> tuple[MetricChange, ...]:
     """Return what became of every metric of every scenario on every topology, what a person should see first first.
 
     ``null_builds`` show how far a kernel wanders that means nothing; without them base's seeds have to. A metric that
     neither kernel has is left out: there is nothing to say of it. A name that no scenario describes is listed only when
-    one kernel has it and the other has not.
+    one kernel has it and the other has not. ``repeatable`` says whether a trial comes out the same when it is run again:
+    where it does not, a single pair shows nothing.
     """
     by_name = {scenario.name: scenario for scenario in scenarios}
     nulls = [_by_spec(build) for build in null_builds]
@@ -98,7 +103,7 @@ def compare(
         for name in names_in(pairs)
     ]
     judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
-    changes = _judged(judged)
+    changes = _judged(judged, repeatable=repeatable)
     found = [changes.get(at) or _not_compared(case) for at, case in enumerate(cases)]
     return in_order([change for change in found if change is not None])
 
@@ -142,7 +147,7 @@ def _case(
     )
 
 
-def _judged(cases: Mapping[int, _Case]) -> dict[int, MetricChange]:
+def _judged(cases: Mapping[int, _Case], *, repeatable: bool) -> dict[int, MetricChange]:
     """Return the changes of the metrics that both kernels have, with their numbers."""
     found = dict(zip(cases, estimates([_observed(case) for case in cases.values()]), strict=True))
     corrected: dict[int, float] = {}
@@ -154,7 +159,9 @@ def _judged(cases: Mapping[int, _Case]) -> dict[int, MetricChange]:
         }
         corrected |= dict(zip(tier, holm(list(tier.values())), strict=True))
     return {
-        at: _single(case) if (estimate := found[at]) is None else _with_estimate(case, estimate, corrected[at])
+        at: _single(case, repeatable=repeatable)
+        if (estimate := found[at]) is None
+        else _with_estimate(case, estimate, corrected[at])
         for at, case in cases.items()
     }
 
@@ -196,9 +203,11 @@ def _with_estimate(case: _Case, estimate: Estimate, corrected: float) -> MetricC
     )
 
 
-def _single(case: _Case) -> MetricChange:
+def _single(case: _Case, *, repeatable: bool) -> MetricChange:
     """Judge the only pair there is: it can show a change, but has no spread that an accusation could stand out of."""
     (old, new) = case.complete[0]
+    if not repeatable:
+        return _change(case, Change.UNCLEAR)
     move = case.scale.to_scale(new) - case.scale.to_scale(old)
     if abs(move) <= case.scale.margin:
         return _change(case, Change.SAME)

@@ -104,6 +104,7 @@ def decide(
     gaps: Sequence[Finding] = (),
     same_code: str = "",
     null_builds: Sequence[NullBuild] = (),
+    repeatable: bool = True,
 ) -> Verdict:
     """Return the verdict on a run.
 
@@ -112,7 +113,8 @@ def decide(
     counts (expired waivers, a broken base): they blame nobody, and nothing less than a regression stands beside them.
     ``same_code`` says how it is known that base and patched are the same to the machine, "" where they are not; then
     trials that were not run are not missing. Records of trials that were not planned are not judged. ``null_builds`` are
-    perturbed builds of base, which show how far a kernel wanders that means nothing.
+    perturbed builds of base, which show how far a kernel wanders that means nothing. ``repeatable`` says whether sealed
+    trials were shown to repeat on this host.
     """
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
@@ -120,7 +122,7 @@ def decide(
     case = _Case(
         planned=tuple(dict.fromkeys(planned)),
         trials=records,
-        changes=compare(scenarios, judged, null_builds),
+        changes=compare(scenarios, judged, null_builds, repeatable=repeatable),
         findings=(*find_all(judged, faults), *gaps),
         pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
         gaps=tuple(gaps),

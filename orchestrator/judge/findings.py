@@ -88,6 +88,46 @@ def wanted_on_base(trials: Sequence[TrialResult], *, confirmations: int = CONFIR
     return tuple(wanted)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """A failure that the patch is blamed for: ``mark`` is what it is known again by, ``shown_by`` the trials that show it."""
+
+    cell: tuple[str, str]
+    mark: str
+    title: str
+    shown_by: tuple[TrialSpec, ...]
+
+
+def blames(trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
+    """Return what :func:`find_all` blames on the patch in ``trials``, with all the trials that show it."""
+    failures = [failure for trial in trials for failure in _failures_of(trial)]
+    on_base = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE]
+    on_patched = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.PATCHED]
+    return tuple(
+        Blame(
+            cell=failure.cell,
+            mark=failure.mark,
+            title=f"{failure.kind}: {failure.title}",
+            shown_by=tuple(dict.fromkeys(other.trial.spec for other in _seen(failure, on_patched))),
+        )
+        for failure in _once(on_patched)
+        if _on_patched(failure, on_patched, on_base, trials).blamed
+    )
+
+
+def showing(trials: Sequence[TrialResult], cell: tuple[str, str], mark: str) -> tuple[TrialSpec, ...]:
+    """Return the patched trials in ``cell`` that show a failure like ``mark``, where base with the same seed does not."""
+    like = [
+        failure
+        for trial in trials
+        for failure in _failures_of(trial)
+        if failure.cell == cell and same_complaint(failure.mark, mark) and not failure.blameless
+    ]
+    on_base = {failure.trial.spec.seed for failure in like if failure.trial.spec.kernel is KernelRole.BASE}
+    shown = dict.fromkeys(failure.trial.spec for failure in like if failure.trial.spec.kernel is KernelRole.PATCHED)
+    return tuple(spec for spec in shown if spec.seed not in on_base)
+
+
 def is_new_but_blameless(finding: Finding) -> bool:
     """Whether it is no failure of the kernel's, but something that base does not show."""
     return not finding.blamed and finding.title.endswith(f"({NEW})")

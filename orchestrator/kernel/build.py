@@ -20,6 +20,7 @@ from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import content_key, make_folder, scratch_folder
 from orchestrator.kernel.artefacts import Artefact, Facts, Product, artefact_folder, find_artefact, publish_artefact
 from orchestrator.kernel.comparison import NOTE, compare_trees, moves_only_lines, render_difference
+from orchestrator.kernel.counters import COUNTERS, counters_note
 from orchestrator.kernel.diagnostics import Warned, new_warnings, parse_warnings
 from orchestrator.kernel.kconfig import Fragment, affects_config
 from orchestrator.kernel.making import (
@@ -46,7 +47,8 @@ class BuildRequest:
     """One kernel to build. ``tree`` and ``base_tree`` are git tree ids; for base they are the same.
 
     ``fragments`` are the files of ``kconfigs/`` in the order in which they are merged: the architecture's and the
-    flavour's.
+    flavour's. ``counted`` are objects with counters (their makefiles say so): what it takes to read them is kept with the
+    build.
     """
 
     role: KernelRole
@@ -56,6 +58,7 @@ class BuildRequest:
     base_tree: str
     architecture: Architecture
     fragments: tuple[Path, ...]
+    counted: tuple[str, ...] = ()
 
 
 def request_for(role: KernelRole, trees: Trees, architecture: Architecture, kconfigs: Path) -> BuildRequest:
@@ -96,6 +99,8 @@ class _Job:
     def build_key(self) -> str:
         """The key of the request's build; what is kept of a comparison with base is a part of a patched one."""
         request = self.request
+        if request.counted:
+            return self.key(request.tree, COUNTERS, *request.counted)
         return self.key(request.tree, *(() if request.tree == request.base_tree else (NOTE,)))
 
     @property
@@ -193,8 +198,12 @@ def _build_patched(job: _Job, note: Callable[[str], None]) -> Artefact:
             _make(bench, job, note)
             said = parse_warnings(read_log(log), source=bench.seen_source)
             warnings = new_warnings(said, base.warnings())
-            note("comparing the objects")
-            notes = {NOTE: _compare(job, base.tree, folders, differs)}
+            if request.counted:
+                note("finding the counters")
+                notes = {COUNTERS: counters_note(bench, request.counted)}
+            else:
+                note("comparing the objects")
+                notes = {NOTE: _compare(job, base.tree, folders, differs)}
             return _publish(job, bench, warnings=warnings, seconds=time.monotonic() - start, notes=notes)
 
 

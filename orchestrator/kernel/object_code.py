@@ -32,7 +32,9 @@ from orchestrator.kernel.elf import (
 BUG_TABLE = "__bug_table"
 
 _DROPPED = (".discard.", ".comment", ".note.GNU-stack", ".note.gnu.property")
-_NUMBERED = re.compile(r"\.\d+$")
+_NUMBERED = re.compile(r"\.\d+$|(?<=^__UNIQUE_ID_)(.*?)_?\d+$")
+"""The compiler's number behind a name, and that of include/linux/compiler.h's __UNIQUE_ID, which counts through a file."""
+
 _PC_RELATIVE = {62: {2, 4, 9, 41, 42}}
 """By e_machine: the relocations of x86-64 whose addend counts from behind the four bytes (PC32, PLT32, GOTPCREL...)."""
 
@@ -189,14 +191,14 @@ def _pieces(code: ObjectFile, kind: int) -> dict[str, list[_Piece]]:
             owners=owners[symbol.section],
             is_code=bool(section.flags & SHF_EXECINSTR),
         )
-        found.setdefault(_NUMBERED.sub("", symbol.name), []).append(piece)
+        found.setdefault(_NUMBERED.sub(r"\1", symbol.name), []).append(piece)
     return found
 
 
 def _owners(code: ObjectFile, section: str) -> list[tuple[int, int, str]]:
     """Return (start, end, name) of all that has a name in a section."""
     return sorted(
-        (symbol.value, symbol.value + symbol.size, _NUMBERED.sub("", symbol.name))
+        (symbol.value, symbol.value + symbol.size, _NUMBERED.sub(r"\1", symbol.name))
         for symbol in code.symbols
         if symbol.section == section and symbol.size and symbol.kind in {STT_FUNC, STT_OBJECT}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.model.bisection import Bisection
 from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.kernel import KernelBuild
 from orchestrator.model.objects import ObjectDifference
@@ -17,6 +18,9 @@ from orchestrator.model.trial import TrialResult, TrialSpec
 from orchestrator.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
+
+MOST_SEEDS = 12
+"""So many seeds a scenario and topology get at most where a metric is undecided: more does not decide more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,9 @@ class Only:
 class Profile:
     """Which trials a run consists of: every scenario on every topology with every seed, for both kernels.
 
-    ``only`` has the scenarios of which less is asked.
+    ``only`` has the scenarios of which less is asked. More seeds are added where a metric is undecided, up to
+    ``most_seeds`` (0: none) and as long as ``budget_s`` seconds of such trials are not over (0: no limit).
+    ``perturbed`` asks for a perturbed base beside base, as a measure of what means nothing.
     """
 
     name: str
@@ -41,6 +47,9 @@ class Profile:
     topologies: tuple[str, ...]
     seeds: tuple[int, ...]
     only: tuple[Only, ...] = ()
+    most_seeds: int = 0
+    budget_s: float = 0.0
+    perturbed: bool = False
 
     def asks(self, scenario: str, topology: str, seed: int | None = None) -> bool:
         """Whether a trial is asked for; of any seed where there is none. A variant (``NAME+knob=value``) is its scenario."""
@@ -61,7 +70,8 @@ class Plan:
     trials are run also where their record is in the cache, and the digests compared. ``waivers`` are the user's own files
     of known failures, beside the shipped one, ``claims`` files of what the patch is said to do. ``may_fetch`` and
     ``strict`` are the options --fetch and --strict; ``run_anyway`` says that trials are run also where the object code
-    is the same.
+    is the same. ``bisect`` says that the patch is looked for where a series is a REGRESSION, ``dump`` that a guest core is
+    kept where a trial hangs or panics.
     """
 
     run_id: str
@@ -81,6 +91,8 @@ class Plan:
     strict: bool = False
     run_anyway: bool = False
     claims: tuple[str, ...] = ()
+    bisect: bool = False
+    dump: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +101,8 @@ class RunRecord:
 
     ``objects`` is how patched's code differs from base's, None where one of them was not built or nobody compared them.
     ``coverage`` is which of the patch's lines ran, None where nobody asked. ``repeat`` is the proof that sealed trials
-    repeat on this host, None where no sealed trial ran.
+    repeat on this host, None where no sealed trial ran. ``bisection`` names the patch of a series that brought the
+    regression, None where nobody looked.
     """
 
     run_id: str
@@ -108,3 +121,4 @@ class RunRecord:
     objects: ObjectDifference | None = None
     coverage: PatchCoverage | None = None
     repeat: Repeat | None = None
+    bisection: Bisection | None = None

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from orchestrator.errors import InfraError
+
+_SAMPLE = re.compile(rb"@sample (\S+) (\d+)\.(\d{9})")
+_FILE = re.compile(rb"@file (.+) (\d+)")
+_ERROR = re.compile(rb"@error (.+) (\S+)")
 
 DIGITS = 20
 """What a counter of the kernel has at most (2**64 - 1); nothing longer is believed to be one."""
@@ -85,3 +92,40 @@ class Measured:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     largest_folio_pages: int = 1
     writers: int = 0
+
+
+def parse_samples(data: bytes) -> tuple[Sample, ...]:
+    """Return the samples of a sampler's file (guest_scripts/src/README.md) in order; :class:`InfraError` for a damaged one.
+
+    A last sample that was cut off (the guest died while writing it) is left out.
+    """
+    samples: list[tuple[str, float, dict[str, str]]] = []
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        if end < 0:
+            break
+        line, at = data[at:end], end + 1
+        if match := _SAMPLE.fullmatch(line):
+            samples.append((_decoded(match[1]), _number(match[2]) + _number(match[3]) / 1e9, {}))
+        elif (match := _FILE.fullmatch(line)) and samples:
+            length = _number(match[2])
+            if at + length + 1 > len(data):
+                samples.pop()
+                break
+            samples[-1][2][_decoded(match[1])] = data[at : at + length].decode("utf-8", "replace")
+            at += length + 1
+        elif not _ERROR.fullmatch(line):
+            raise InfraError(f"the guest's samples are damaged at byte {at}: {line[:60]!r}")
+    return tuple(Sample(label=label, at_s=at_s, files=files) for label, at_s, files in samples)
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+def _number(digits: bytes) -> int:
+    # int() refuses thousands of digits with an error of its own (sys.set_int_max_str_digits).
+    if len(digits) > DIGITS:
+        raise InfraError(f"the guest's record is damaged: {digits[:DIGITS]!r}... is too large a number")
+    return int(digits)

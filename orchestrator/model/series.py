@@ -110,6 +110,26 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A mail that the series came in, as one needs it to answer it. ``part`` is 0 for the cover letter.
+
+    Message ids stand without angle brackets, ``references`` oldest first. ``subject`` is whole, with its brackets;
+    ``answers_to`` is the Reply-To header. ``automatic`` says how one sees that a program sent it ("Auto-Submitted:
+    auto-generated"), "" where a person did: a program never answers such a mail (RFC 3834).
+    """
+
+    part: int
+    subject: str
+    sender: str
+    message_id: str | None = None
+    references: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    answers_to: tuple[str, ...] = ()
+    automatic: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
     """One patch. ``diff`` is unified-diff text with line feeds as line ends, every hunk complete by its header's counts.
 
@@ -145,7 +165,8 @@ class Series:
     without angle brackets; ``message_ids`` are those of the cover letter, if there is one, and of the patches.
     ``sent`` is the earliest date of these mails in ISO 8601, UTC. ``lists`` are list ids (``linux-mm.kvack.org``), of
     List-Id headers first, then made of To and Cc. ``tags`` are the other words of the subject's brackets
-    (``mm-unstable``, ``RFC``, ``RESEND``). ``notes`` say which of several readings was taken.
+    (``mm-unstable``, ``RFC``, ``RESEND``). ``notes`` say which of several readings was taken. ``messages`` are the mails
+    themselves, the cover letter first; () where there are none, as of a diff.
     """
 
     title: str
@@ -171,3 +192,4 @@ class Series:
     earlier: tuple[EarlierVersion, ...] = ()
     prerequisites: tuple[Prerequisite, ...] = ()
     trailers: tuple[Trailer, ...] = ()
+    messages: tuple[Message, ...] = ()

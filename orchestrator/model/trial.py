@@ -60,7 +60,8 @@ class TrialResult:
     none; two sealed trials of the same key have the same digest. ``metrics`` holds only what was there: a counter
     that the kernel does not have is not in it. ``guest_s`` is sealed time (or guest time of a live trial), ``wall_s``
     the host's. ``calls`` says how often each function of the kernel that could be probed was entered, from set-up to end.
-    ``cached`` says that the record was made by an earlier run.
+    ``cached`` says that the record was made by an earlier run. ``parts`` are what the key was made of, each by a name for
+    people ("QEMU", "compiler"), as a short text or the beginning of a hash: what differs where two digests do.
     """
 
     spec: TrialSpec
@@ -77,3 +78,4 @@ class TrialResult:
     kernel_log: tuple[str, ...] = ()
     cached: bool = False
     calls: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)

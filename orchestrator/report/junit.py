@@ -34,9 +34,13 @@ _REJECTED = {"testsuites": {"disabled"}, "testsuite": {"disabled"}}
 
 def render_junit(record: RunRecord) -> str:
     """Return the text of ``junit.xml``."""
+    return _for_jenkins(to_xml_report_string(suites_of(record), prettyprint=False))
+
+
+def suites_of(record: RunRecord) -> list[TestSuite]:
+    """Return the suites: one of the run, one a topology; their texts can be written as XML."""
     topologies = list(dict.fromkeys([*record.plan.profile.topologies, *(spec.topology for spec in record.plan.trials)]))
-    suites = [_run_suite(record), *(_topology_suite(record, topology) for topology in topologies)]
-    return _for_jenkins(to_xml_report_string(suites, prettyprint=False))
+    return [_run_suite(record), *(_topology_suite(record, topology) for topology in topologies)]
 
 
 def legal(text: str) -> str:

@@ -115,7 +115,7 @@ class RunDirectory:
 
     def read_plan(self) -> Plan:
         """Return what the run set out to do; :class:`UserError` when that cannot be read."""
-        return decode(Plan, from_text(_text_of(self.path / PLAN), PLAN), PLAN)
+        return decode(Plan, from_text(read_text(self.path / PLAN), PLAN), PLAN)
 
     def write_series_record(self, series: Series) -> None:
         """Keep the series as it was read: a run that goes on does not depend on the mail's still being there."""
@@ -123,7 +123,7 @@ class RunDirectory:
 
     def read_series_record(self) -> Series:
         """Return the series of the run; :class:`UserError` when that cannot be read."""
-        return decode(Series, from_text(_text_of(self.path / SERIES), SERIES), SERIES)
+        return decode(Series, from_text(read_text(self.path / SERIES), SERIES), SERIES)
 
     def write_others(self, others: tuple[Series, ...]) -> None:
         """Keep the other series of the same input: what is tested may build on them."""
@@ -132,7 +132,7 @@ class RunDirectory:
     def read_others(self) -> tuple[Series, ...]:
         """Return the other series of the input that were kept; :class:`UserError` when they cannot be read."""
         path = self.path / OTHERS
-        return decode(tuple[Series, ...], from_text(_text_of(path), OTHERS), OTHERS) if path.exists() else ()
+        return decode(tuple[Series, ...], from_text(read_text(path), OTHERS), OTHERS) if path.exists() else ()
 
     def keep_build_file(self, source: Path, name: str) -> None:
         """Copy a build's log or configuration to ``builds/name``; the cache may lose it, the record may not."""
@@ -177,7 +177,7 @@ class RunDirectory:
         results = []
         for path in sorted((self.path / "trials").glob(f"*/{RESULT}")):
             with contextlib.suppress(MalformedRecord, UserError):
-                result = trial_from_json(from_text(_text_of(path), str(path)), str(path))
+                result = trial_from_json(from_text(read_text(path), str(path)), str(path))
                 if result.spec.id == path.parent.name:
                     results.append(result)
         return tuple(results)
@@ -198,7 +198,7 @@ class RunDirectory:
             raise UserError(
                 f"the run {self.run_id} has no record yet", hint=f"orchestrator test --resume {self.run_id}"
             )
-        return parse_run(_text_of(self.run_json), str(self.run_json))
+        return parse_run(read_text(self.run_json), str(self.run_json))
 
     @staticmethod
     def _write(path: Path, data: Json) -> None:
@@ -236,7 +236,8 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a record's file; :class:`UserError` when it cannot be read or is no text."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

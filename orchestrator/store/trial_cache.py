@@ -16,6 +16,9 @@ from orchestrator.host.workspace import publish_text
 from orchestrator.model.trial import Status, TrialResult
 from orchestrator.store.codec import MalformedRecord, from_text, to_text
 from orchestrator.store.run_json import trial_from_json, trial_to_json
+from orchestrator.store.trial_files import bring_files, keep_files
+
+FILES = ".tar.gz"
 
 # A key becomes part of a path.
 _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{7,}")
@@ -49,12 +52,16 @@ class TrialCache:
             return True
         return False
 
-    def samples_folder(self, key: str) -> Path:
-        """Return the folder beside a record where its samples may be kept; the caller makes and fills it."""
+    def keep_files(self, key: str, folder: Path) -> None:
+        """Keep the guest's files of a trial's ``folder`` beside its record, where that is kept."""
         path = self._path(key)
-        if path is None:
-            raise ValueError(f"{key!r} is no key of a trial")
-        return path.with_suffix("")
+        if path is not None and path.is_file():
+            keep_files(path.with_suffix(FILES), folder)
+
+    def bring_files(self, key: str, folder: Path) -> bool:
+        """Put what :meth:`keep_files` kept into ``folder``; return whether there was anything."""
+        path = self._path(key)
+        return path is not None and bring_files(path.with_suffix(FILES), folder)
 
     def _path(self, key: str) -> Path | None:
         return self.root / key[:2] / f"{key}.json" if _KEY.fullmatch(key) else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import InfraError, OrchestratorError, TimedOut
-from orchestrator.model.samples import Measured, Probes, Sample, counter_of
+from orchestrator.model.samples import Measured, Probes, Sample, counter_of, parse_samples
 from orchestrator.model.scenario import BEFORE, PRESSED, Scenario
 from orchestrator.model.trial import Check, Status, TrialResult
 from orchestrator.trial import checks as checking
@@ -61,7 +61,7 @@ def result_of(request: TrialRequest, recorded: Recorded) -> Finished:
     guest_s = 0.0
     try:
         checks = _of_the_machine(request, files)
-        samples = records.parse_samples(files.get(SAMPLES, b""))
+        samples = parse_samples(files.get(SAMPLES, b""))
         guest_s = samples[-1].at_s if samples else 0.0
         if all(records.sample_labelled(samples, label) for label in (BEFORE, PRESSED)) and PROBES in files:
             measured = _measured(request, samples, files)

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from orchestrator.errors import InfraError
 from orchestrator.model.samples import DIGITS, LARGEST, Probes, ProbeTotals, Sample
 
-SAMPLE = re.compile(rb"@sample (\S+) (\d+)\.(\d{9})")
-FILE = re.compile(rb"@file (.+) (\d+)")
-ERROR = re.compile(rb"@error (.+) (\S+)")
 NODE = re.compile(r"node (\d+) memory_kib (\d+) cpus ([\d,-]*) distances ([\d ]+)", re.ASCII)
 STATE = re.compile(r"(has_cpu|has_memory) ?([\d,-]*)", re.ASCII)
 ACCESS = re.compile(r"access (\d+) class (\d+) initiators ([\d ]*?) ?performance ([\d -]+)", re.ASCII)
@@ -53,32 +50,6 @@ class GuestNode:
     has_cpu: bool | None = None
     has_memory: bool | None = None
     accesses: tuple[GuestAccess, ...] = ()
-
-
-def parse_samples(data: bytes) -> tuple[Sample, ...]:
-    """Return the samples in order; :class:`InfraError` when the record is damaged.
-
-    A last sample that was cut off (the guest died while writing it) is left out.
-    """
-    samples: list[tuple[str, float, dict[str, str]]] = []
-    at = 0
-    while at < len(data):
-        end = data.find(b"\n", at)
-        if end < 0:
-            break
-        line, at = data[at:end], end + 1
-        if match := SAMPLE.fullmatch(line):
-            samples.append((_decoded(match[1]), _number(match[2]) + _number(match[3]) / 1e9, {}))
-        elif (match := FILE.fullmatch(line)) and samples:
-            length = _number(match[2])
-            if at + length + 1 > len(data):
-                samples.pop()
-                break
-            samples[-1][2][_decoded(match[1])] = data[at : at + length].decode("utf-8", "replace")
-            at += length + 1
-        elif not ERROR.fullmatch(line):
-            raise InfraError(f"the guest's samples are damaged at byte {at}: {line[:60]!r}")
-    return tuple(Sample(label=label, at_s=at_s, files=files) for label, at_s, files in samples)
 
 
 def sample_labelled(samples: tuple[Sample, ...], label: str) -> Sample | None:
@@ -207,11 +178,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _decoded(name: bytes) -> str:
-    return name.decode("utf-8", "replace")
-
-
-def _number(digits: str | bytes) -> int:
+def _number(digits: str) -> int:
     # int() refuses thousands of digits with an error of its own (sys.set_int_max_str_digits).
     if len(digits) > DIGITS:
         raise InfraError(f"the guest's record is damaged: {digits[:DIGITS]!r}... is too large a number")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.machine.argv import Accelerator
 from orchestrator.machine.keys import MachineKeys
 from orchestrator.model.kernel import Architecture, KernelBuild
+from orchestrator.model.memory import MemoryRange
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialSpec
@@ -18,7 +20,10 @@ class TrialRequest:
     """One trial, ready to run.
 
     ``initrd`` is the guest image with the trial's payload and the machine's keys behind it. ``key`` identifies all
-    that a sealed trial depends on. ``folder`` is the trial's own in the run directory; ``gate`` seals a sealed trial's QEMU.
+    that a sealed trial depends on, and ``parts`` are what it was made of, for people. ``dump`` asks for a guest core where
+    the guest hangs or panics. ``folder`` is the trial's own in the
+    run directory; ``gate`` seals a sealed trial's QEMU. ``memory`` is what of a sealed guest's memory is kept in ``folder``
+    when its scenario is over.
     """
 
     spec: TrialSpec
@@ -32,6 +37,9 @@ class TrialRequest:
     accelerator: Accelerator
     folder: Path
     gate: Path | None = None
+    memory: tuple[MemoryRange, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
+    dump: bool = False
 
 
 RESULTS = "/results"

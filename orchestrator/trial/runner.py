@@ -23,7 +23,10 @@ START_S = 30.0
 READY_S = 120.0
 COLLECT_S = 120.0
 LOOK_S = 60.0
+MEMORY_S = 60.0
 HANG = "hang.txt"
+MEMORY = "memory"
+"""The folder with what was kept of the guest's memory: files named by their address in hex."""
 
 
 def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> Finished:
@@ -66,6 +69,7 @@ def _recorded_files(
             limit = Deadline(request.scenario.timeout_s, what=f"trial {request.spec.id}", cancellation=cancellation)
             machine.wait_for_mark(SEALED_END, limit)
             machine.open_gate()
+            _keep_memory(request, machine, cancellation)
         ready = Deadline(READY_S, what="the guest's SSH server", cancellation=cancellation)
         machine.wait_for_mark(READY, ready)
         with machine.shell(request.keys, ready) as shell:
@@ -73,6 +77,17 @@ def _recorded_files(
                 drive_live(request, machine, shell, cancellation)
             collect = Deadline(COLLECT_S, what="collecting the results", cancellation=cancellation)
             return shell.fetch_folder(RESULTS, collect)
+
+
+def _keep_memory(request: TrialRequest, machine: Machine, cancellation: Cancellation) -> None:
+    """Write what is asked for of the guest's memory to the trial's folder; QEMU itself does, so the guest has no say."""
+    if not request.memory:
+        return
+    deadline = Deadline(MEMORY_S, what="reading the guest's memory", cancellation=cancellation)
+    folder = workspace.make_folder(request.folder / MEMORY).resolve()
+    for wanted in request.memory:
+        target = folder / f"{wanted.start:x}"
+        machine.qmp.execute("pmemsave", deadline, val=wanted.start, size=wanted.size, filename=str(target))
 
 
 @contextlib.contextmanager

@@ -140,9 +140,8 @@ def test_keys_payload_when_read_back_then_only_root_may_read_the_keys() -> None:
 
 
 def test_payload_when_seeds_differ_then_so_does_the_moment_at_which_the_trial_starts(tmp_path: Path) -> None:
-    phases = []
-    for seed in range(1, 13):
-        phases.append(float(variable_in_shell(environment(payload(spec(seed=seed))), "TRIAL_PHASE_S", tmp_path)))
+    texts = [environment(payload(spec(seed=seed))) for seed in range(1, 13)]
+    phases = [float(variable_in_shell(text, "TRIAL_PHASE_S", tmp_path)) for text in texts]
     assert phases[0] == 0.0
     assert len(set(phases)) == len(phases)
     assert all(0 <= phase < 0.1 for phase in phases)

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from orchestrator.judge.invariants import TABLE, check_invariants
 from orchestrator.model.invariant import INVARIANTS
-from orchestrator.model.samples import Measured, Sample
+from orchestrator.model.samples import Measured, Sample, parse_samples
 from orchestrator.model.trial import Check, Status
-from orchestrator.trial.records import parse_samples
 
 ROOT = Path(__file__).parents[3]
 RECORD = ROOT / "tests/data/trials/memcg-limit-two-node-base-s1/samples"

@@ -292,3 +292,10 @@ def test_compare_objects_when_nobody_compared_these_two_then_nothing_is_claimed(
     (patched.image.parent / NOTE).unlink()
     assert compare_objects(base, patched) is None
     assert compare_objects(base, base) is not None
+
+
+def test_compare_when_only_the_number_of_a_unique_name_moves_then_it_is_not_named(folder: Path) -> None:
+    info = '\nstatic const char __UNIQUE_ID_modinfo_%d[] __attribute__((used, section(".modinfo"))) = "parm=x";\n'
+    found = difference(folder, SOURCE + info % 7, SOURCE.replace("x ^ 5", "x ^ 6") + info % 9)
+
+    assert found == CodeDifference(functions=("third",), data=())

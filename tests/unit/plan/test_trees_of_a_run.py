@@ -16,8 +16,9 @@ from orchestrator.errors import InputError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import StepEvent, Steps
 from orchestrator.intake.reader import Wanted
+from orchestrator.laboratory import Laboratory
 from orchestrator.model.tree import BaseWay, Confidence, PrerequisiteState, Rung, StepOutcome, Trees
-from orchestrator.pipeline import Pipeline, TestRequest, profile_named, start_run
+from orchestrator.pipeline import TestRequest, profile_named, start_run
 from orchestrator.plan import narrowed
 from orchestrator.store.run_directory import RunDirectory
 from tests.unit.tree.conftest import DATA, IDENTITY, MAKEFILE, TWINS, ZSWAP, UserTree
@@ -76,9 +77,9 @@ def start(tree: UserTree, tmp_path: Path) -> Start:
 
 
 def trees_of(run: RunDirectory, events: list[StepEvent] | None = None) -> Trees:
-    """Return what the pipeline makes, from the run's folder alone."""
+    """Return what a run is made of, from the run's folder alone."""
     steps = Steps(*([events.append] if events is not None else []))
-    return Pipeline(run, steps=steps, cancellation=Cancellation(), started="now")._trees()
+    return Laboratory(run, steps=steps, cancellation=Cancellation()).trees
 
 
 def changed(tree: UserTree, old: str, new: str, *, subject: str) -> None:

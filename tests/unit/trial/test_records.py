@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import InfraError
 from orchestrator.model import samples
+from orchestrator.model.samples import parse_samples
 from orchestrator.trial import records
 from tests.unit.trial.recorded import real_files
 
@@ -64,7 +65,7 @@ def text(data: bytes) -> str:
 
 
 PARSERS: dict[str, Callable[[bytes], object]] = {
-    "samples": records.parse_samples,
+    "samples": parse_samples,
     "probes": records.parse_probes,
     "json": lambda data: records.json_lines(data, what="a record"),
     "topology": lambda data: records.parse_topology(text(data)),
@@ -119,23 +120,23 @@ def test_parser_when_the_record_is_damaged_then_says_so(name: str, data: bytes) 
 
 
 def test_samples_when_a_name_is_not_utf8_then_it_is_replaced() -> None:
-    samples = records.parse_samples(b"@sample x 1.000000000\n@file /\xff 1\n7\n")
+    samples = parse_samples(b"@sample x 1.000000000\n@file /\xff 1\n7\n")
     assert samples[0].files == {"/\N{REPLACEMENT CHARACTER}": "7"}
 
 
 def test_samples_when_the_last_one_was_cut_off_then_it_is_left_out() -> None:
-    samples = records.parse_samples(b"@sample a 1.000000000\n@file /f 2\n12\n@sample b 2.000000000\n@file /f 9\n12")
+    samples = parse_samples(b"@sample a 1.000000000\n@file /f 2\n12\n@sample b 2.000000000\n@file /f 9\n12")
     assert [(sample.label, sample.files) for sample in samples] == [("a", {"/f": "12"})]
 
 
 def test_samples_when_a_file_holds_what_looks_like_a_header_then_it_stays_content() -> None:
     content = b"@sample fake 9.000000000\n"
-    samples = records.parse_samples(b"@sample a 1.500000000\n@file /f %d\n%s\n" % (len(content), content))
+    samples = parse_samples(b"@sample a 1.500000000\n@file /f %d\n%s\n" % (len(content), content))
     assert [(sample.label, sample.at_s, sample.files["/f"]) for sample in samples] == [("a", 1.5, content.decode())]
 
 
 def test_samples_when_a_file_could_not_be_read_then_it_is_not_there() -> None:
-    samples = records.parse_samples(b"@sample a 1.000000000\n@error /gone ENOENT\n")
+    samples = parse_samples(b"@sample a 1.000000000\n@error /gone ENOENT\n")
     assert "/gone" not in samples[0].files
 
 
@@ -152,7 +153,7 @@ def test_samples_when_written_as_the_sampler_does_then_read_back_the_same(files:
         b"@file %s %d\n%s\n" % (name.encode(), len(content.encode()), content.encode())
         for name, content in files.items()
     )
-    assert records.parse_samples(data)[0].files == files
+    assert parse_samples(data)[0].files == files
 
 
 def test_samples_when_the_real_sampler_wrote_them_then_every_file_is_there(sampler: Path, tmp_path: Path) -> None:
@@ -163,13 +164,13 @@ def test_samples_when_the_real_sampler_wrote_them_then_every_file_is_there(sampl
     for label in ("before", "pressed"):
         argv: list[str | Path] = [sampler, "--once", "--label", label, "--out", out, f"{tmp_path}/*", "/no/such/file"]
         subprocess.run(argv, check=True, capture_output=True)
-    samples = records.parse_samples(out.read_bytes())
+    samples = parse_samples(out.read_bytes())
     expected = {f"{tmp_path}/{name}": content for name, content in written.items()}
     assert [(sample.label, sample.files) for sample in samples] == [("before", expected), ("pressed", expected)]
 
 
 def test_samples_when_the_record_is_real_then_has_its_three_samples() -> None:
-    samples = records.parse_samples(real_files()["samples"])
+    samples = parse_samples(real_files()["samples"])
     assert [sample.label for sample in samples] == ["before", "pressed", "after"]
 
 

@@ -1,0 +1,118 @@
+"""Patched, so that it counts: a commit on it whose makefiles compile some objects with counters, and what the patch changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import InputError
+from orchestrator.host.deadline import Cancellation
+from orchestrator.model.diff import FileDiff, read_diff
+from orchestrator.model.tree import Trees
+from orchestrator.tree.git import Git
+from orchestrator.tree.perturb import find_makefile, with_makefile_lines
+
+LARGEST_SOURCE = 4 << 20
+
+_NOT_THE_KERNEL = re.compile(
+    r"^(?:scripts|tools|usr|samples|Documentation)/|^arch/[^/]+/(?:boot|purgatory|tools)/|/vdso\w*/"
+)
+"""What is no part of the running kernel, or runs before it or outside of it, where no counter could be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchedSource:
+    """A C file of patched: its ``text``, and the numbers (from 1) of the lines that the series added or changed."""
+
+    path: str
+    text: str
+    numbers: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedTrees:
+    """``trees`` with one commit more, that makes ``objects`` count; ``refused`` says of others why they do not."""
+
+    trees: Trees
+    objects: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
+def patched_sources(trees: Trees, *, cancellation: Cancellation) -> tuple[PatchedSource, ...]:
+    """Return the C files (.c and .h) of the kernel that the whole series added lines to, or changed.
+
+    Raises :class:`InputError` for changes that no diff can be read of.
+    """
+    git = Git(trees.source.repo, cancellation)
+    # A renamed file has only the lines new that are; core.quotePath says how the other names come.
+    said = git.check_bytes(
+        "diff", "--no-color", "--no-ext-diff", "--no-textconv", "-M", "-U0", trees.base.commit, trees.patched_commit
+    )
+    found = []
+    for file in read_diff(said.decode("utf-8", "surrogateescape")):
+        numbers = added_lines(file)
+        if file.new_path is None or not numbers or not is_kernel_code(file.new_path):
+            continue
+        data = git.check_bytes("cat-file", "blob", f"{trees.patched_tree}:{file.new_path}")
+        if len(data) > LARGEST_SOURCE:
+            raise InputError(f"{file.new_path} is too large to be read as a source")
+        found.append(PatchedSource(path=file.new_path, text=data.decode("utf-8", "replace"), numbers=numbers))
+    return tuple(found)
+
+
+def is_kernel_code(path: str) -> bool:
+    """Whether ``path`` is C code of the kernel itself, which could have counters."""
+    return path.endswith((".c", ".h")) and _NOT_THE_KERNEL.search(path) is None
+
+
+def added_lines(file: FileDiff) -> frozenset[int]:
+    """Return the numbers of the lines that a file's diff adds, in the file as it is afterwards."""
+    numbers = set()
+    for hunk in file.hunks:
+        at = hunk.new_start
+        for line in hunk.lines:
+            if line.startswith("+"):
+                numbers.add(at)
+            at += line.startswith(("+", " ")) or line == ""
+    return frozenset(numbers)
+
+
+def counted_trees(
+    trees: Trees, objects: Sequence[str], flags: Sequence[str], *, cancellation: Cancellation
+) -> CountedTrees:
+    """Return trees whose patched has ``objects`` (``mm/zswap.o``) compiled with ``flags`` as well."""
+    git = Git(trees.source.repo, cancellation)
+    lines: dict[str, list[str]] = {}
+    taken, refused = [], []
+    for name in objects:
+        place = _place(git, trees.patched_tree, name)
+        if isinstance(place, str):
+            refused.append(f"{name}: {place}")
+            continue
+        folder, own = place
+        lines.setdefault(folder, []).append(f"CFLAGS_{own} += {' '.join(flags)}")
+        taken.append(name)
+    if not taken:
+        return CountedTrees(trees=trees, objects=(), refused=tuple(refused))
+    counted = with_makefile_lines(trees, lines, on_patched=True, subject="counted", cancellation=cancellation)
+    assert counted is not None  # noqa: S101 - each folder's makefile was just found
+    return CountedTrees(trees=counted, objects=tuple(taken), refused=tuple(refused))
+
+
+def _place(git: Git, tree: str, name: str) -> tuple[str, str] | str:
+    """Return the folder whose makefile makes the object, and its name there; or why it cannot count."""
+    if not re.fullmatch(r"[\w./+,-]+\.o", name):
+        return "a name that no makefile could have"
+    folder, _, own = name.rpartition("/")
+    # fs/xfs/Makefile makes libxfs/xfs_ag.o as well: the next makefile on the way up is the one.
+    while folder:
+        found = find_makefile(git, tree, folder)
+        if found is not None:
+            text = found[2]
+            if re.search(rf"^\s*GCOV_PROFILE(?:_{re.escape(own)})?\s*:?=\s*n", text, re.MULTILINE):
+                return f"{found[0]} forbids counters in it"
+            return folder, own
+        folder, _, above = folder.rpartition("/")
+        own = f"{above}/{own}"
+    return "no makefile on the way to it"

@@ -1,0 +1,218 @@
+"""The rounds of a run: the plan's trials, the proof that they repeat, base's word, and seeds where something is open."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchestrator.errors import InfraError
+from orchestrator.host.deadline import Cancellation
+from orchestrator.host.steps import Steps
+from orchestrator.judge.findings import CONFIRMATIONS
+from orchestrator.kernels import Kernels
+from orchestrator.laboratory import Laboratory
+from orchestrator.model.kernel import KernelRole
+from orchestrator.model.run import Plan, Profile
+from orchestrator.model.scenario import Direction
+from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
+from orchestrator.plan import planned_trials
+from orchestrator.repeating import first_difference
+from orchestrator.rounds import Rounds, RoundsDone
+from orchestrator.store.run_directory import RunDirectory
+from tests.unit.record_builder import BASE, PATCHED, metric, scenario, topology, trial
+
+Try = Callable[[TrialSpec, str], TrialResult]
+SCENARIO = scenario(metrics=(metric("down", Direction.DOWN),))
+
+
+@dataclasses.dataclass
+class FakeLaboratory:
+    """Tries kernels by asking ``tried``, which gets the specification and the part of the run that it is for."""
+
+    run: RunDirectory
+    tried: Try
+    plan: Plan
+    perturbed_error: InfraError | None = None
+    ran: list[tuple[str, TrialSpec]] = dataclasses.field(default_factory=list)
+    machines: int = 2
+
+    def __post_init__(self) -> None:
+        self.scenarios = {SCENARIO.name: SCENARIO}
+        self.steps = Steps()
+        self.cancellation = Cancellation()
+        self.trees = None
+
+    def kernels(self, trees: object, *, run: RunDirectory, compared: bool) -> Kernels:
+        if self.perturbed_error:
+            raise self.perturbed_error
+        return Kernels(builds={})
+
+    def runner(self, kernels: Kernels, *, run: RunDirectory | None = None, again: bool | None = None) -> RunDirectory:
+        return run or self.run
+
+    def results(self, runner: RunDirectory, specs: Sequence[TrialSpec]) -> Iterator[TrialResult]:
+        part = "" if runner.path == self.run.path else runner.path.name
+        for spec in specs:
+            self.ran.append((part, spec))
+            result = self.tried(spec, part)
+            runner.write_trial(result)
+            yield result
+
+
+def profile(**options: Any) -> Profile:
+    return Profile(
+        name="any",
+        what_for="",
+        scenarios=("memcg-limit",),
+        topologies=("two-node",),
+        seeds=options.pop("seeds", (1,)),
+        **options,
+    )
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeLaboratory]:
+    monkeypatch.setattr("orchestrator.rounds.perturbed_base", lambda *_, **__: object())
+
+    def made(tried: Try, **options: Any) -> FakeLaboratory:
+        chosen = profile(**options)
+        specs = planned_trials(
+            chosen, scenarios={SCENARIO.name: SCENARIO}, topologies={"two-node": topology()}, sealed=True
+        )
+        plan = Plan(
+            run_id="r", mail="m", linux="l", base_rev=None, profile=chosen, sealed=True, sandbox=True,
+            accelerator="tcg", again=False, trials=specs,
+        )  # fmt: skip
+        with contextlib.suppress(FileExistsError):
+            (tmp_path / "run").mkdir()
+        return FakeLaboratory(run=RunDirectory(tmp_path / "run"), tried=tried, plan=plan)
+
+    return made
+
+
+def rounds(laboratory: FakeLaboratory) -> RoundsDone:
+    return Rounds(cast("Laboratory", laboratory), Kernels(builds={})).run()
+
+
+def of(base: float, patched: float) -> Try:
+    return lambda spec, part: trial(spec, {"down": patched if spec.kernel is PATCHED and not part else base})
+
+
+def seeds_of(done: RoundsDone, kernel: KernelRole) -> list[int]:
+    return sorted(trial.spec.seed for trial in done.trials if trial.spec.kernel is kernel)
+
+
+def test_rounds_when_nothing_is_open_then_only_the_plan_and_the_proof_are_run(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(of(100, 100), most_seeds=12)
+    done = rounds(lab)
+    assert done.planned == lab.plan.trials
+    assert [part for part, _ in lab.ran] == ["", "", "repeat"]
+    assert done.repeat is not None
+    assert done.repeat.holds
+
+
+def test_rounds_when_a_single_seed_is_worse_then_more_seeds_prove_it(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    done = rounds(laboratory(of(100, 300), most_seeds=12))
+    assert seeds_of(done, BASE) == seeds_of(done, PATCHED) == [1, 2, 3]
+    assert len(done.planned) == 6
+
+
+def test_rounds_when_the_seeds_are_fixed_then_none_is_added(laboratory: Callable[..., FakeLaboratory]) -> None:
+    assert seeds_of(rounds(laboratory(of(100, 300))), PATCHED) == [1]
+
+
+def test_rounds_when_there_is_no_time_then_what_was_wanted_is_told(laboratory: Callable[..., FakeLaboratory]) -> None:
+    done = rounds(laboratory(of(100, 300), most_seeds=12, budget_s=1.0))
+    assert seeds_of(done, PATCHED) == [1]
+    assert done.not_covered == ("memcg-limit on two-node: 2 more seeds were wanted for down and not run: no time left",)
+
+
+def test_rounds_when_patched_fails_then_base_is_run_until_its_word_counts(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    def tried(spec: TrialSpec, _: str) -> TrialResult:
+        if spec.kernel is BASE:
+            return trial(spec, {"down": 1})
+        bad = Check(name="integrity", status=Status.FAIL, message="a wrong page")
+        return trial(spec, {"down": 1}, status=Status.FAIL, checks=[bad])
+
+    done = rounds(laboratory(tried))
+    assert seeds_of(done, BASE) == list(range(1, CONFIRMATIONS + 1))
+    assert seeds_of(done, PATCHED) == [1]
+
+
+def test_rounds_when_base_is_perturbed_then_its_trials_stand_beside_all_of_base(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(of(100, 300), most_seeds=12, perturbed=True)
+    (null,) = rounds(lab).null_builds
+    assert null.name == "perturbed"
+    assert sorted(trial.spec.seed for trial in null.trials) == [1, 2, 3]
+    assert {trial.spec.kernel for trial in null.trials} == {PATCHED}
+
+
+def test_rounds_when_the_perturbed_base_does_not_build_then_it_is_said_and_the_run_goes_on(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(of(100, 100), perturbed=True)
+    lab.perturbed_error = InfraError("gcc was killed")
+    done = rounds(lab)
+    assert done.null_builds == ()
+    assert done.not_covered == ("a perturbed base (-Os) was not built: gcc was killed",)
+    assert len(done.trials) == 2
+
+
+def test_rounds_when_base_does_not_repeat_then_base_itself_is_the_measure_of_chance(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    def tried(spec: TrialSpec, part: str) -> TrialResult:
+        return dataclasses.replace(trial(spec, {"down": 100}), digest="ab" * 32 if part else "cd" * 32)
+
+    lab = laboratory(tried, seeds=(1, 2), perturbed=True)
+    done = rounds(lab)
+    assert done.repeat is not None
+    assert not done.repeat.holds
+    (null,) = done.null_builds
+    assert (null.name, {trial.spec.kernel for trial in null.trials}) == ("again", {BASE})
+    assert "not repeatable here" in done.not_covered[0]
+
+
+def test_rounds_when_a_run_is_resumed_then_what_is_done_is_not_done_again(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    first = laboratory(of(100, 300), most_seeds=12, perturbed=True)
+    done = rounds(first)
+    second = laboratory(of(100, 300), most_seeds=12, perturbed=True)
+    assert rounds(second) == done
+    assert second.ran == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ({"samples": b"a\nb\n"}, {"samples": b"a\nc\n"}, "samples, line 2: 'b', then 'c'"),
+        ({"samples": b"a\n", "topology": b"x"}, {"samples": b"b\n", "topology": b"y"}, "(the machine that the guest"),
+        (
+            {"dmesg": b"a\n"},
+            {"dmesg": b"a\nb\n"},
+            "dmesg, line 2: '', then 'b' (what the kernel said, or when differs)",
+        ),
+        ({"a": b"1"}, {"a": b"1", "b": b"2"}, "b is there only the second time"),
+        ({}, {"a": b"1"}, "the earlier record's files are not there any more"),
+        ({"a": b"1"}, {"a": b"1"}, "one of the two records was changed afterwards"),
+        ({"a": b"\xff" * 99}, {"a": b"x"}, "\\xff"),
+    ],
+)
+def test_first_difference_when_two_records_part_then_the_place_is_told(
+    before: dict[str, bytes], after: dict[str, bytes], says: str
+) -> None:
+    assert says in first_difference(before, after)
