@@ -177,6 +177,7 @@ class Laboratory:
             selftests=kernels.selftests,
             decoders=kernels.decoders,
             again=self.plan.again if again is None else again,
+            dump=self.plan.dump,
             memory=kernels.memory,
         )
 

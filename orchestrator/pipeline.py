@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from orchestrator.bisect import bisect_run, can_bisect
 from orchestrator.config import catalog, locations
 from orchestrator.config.claims import read_claims
 from orchestrator.config.scenarios import scenarios, scenarios_named
@@ -74,6 +75,8 @@ class TestRequest:
     strict: bool = False
     run_anyway: bool = False
     claims: tuple[str, ...] = ()
+    bisect: bool = True
+    dump: bool = False
 
 
 def start_run(
@@ -120,6 +123,8 @@ def start_run(
             strict=request.strict,
             run_anyway=request.run_anyway,
             claims=tuple(str(Path(path).absolute()) for path in request.claims),
+            bisect=request.bisect,
+            dump=request.dump,
         )
     )
     return run
@@ -184,11 +189,19 @@ class Pipeline:
             waived = apply_waivers(with_reach(done.trials), waivers, now().date().isoformat())
             verdict = judged(laboratory, kernels, done, waived, claims=claims, same_code=same_code)
         record = self._record(laboratory, kernels, done, trials=waived.trials, verdict=verdict, now=now)
+        self._publish(record)
+        if plan.bisect and can_bisect(record):
+            # What is decided is published before: a bisection that is interrupted takes nothing away.
+            found = bisect_run(laboratory, record, fresh=True)
+            record = dataclasses.replace(record, bisection=found, finished=now().isoformat(timespec="seconds"))
+            self._publish(record)
+        return record
+
+    def _publish(self, record: RunRecord) -> None:
         with self._steps.step("report"):
             self._run.write_run(record)
             workspace.publish_text(self._run.junit, render_junit(record))
             write_pages(self._run.path)
-        return record
 
     def _record(
         self,

@@ -77,6 +77,7 @@ class Parts:
     decoders: Mapping[KernelRole, Decoder] = field(default_factory=dict)
     again: bool = False
     memory: tuple[MemoryRange, ...] = ()
+    dump: bool = False
 
     def lacking(self, spec: TrialSpec) -> str:
         """Return what the scenario needs and the kernel does not have, "" if it has all: configuration, selftests."""
@@ -207,6 +208,7 @@ class TrialRunner:
             accelerator=Accelerator.TCG if spec.sealed else parts.accelerator,
             folder=folder,
             gate=parts.gate.library,
+            dump=parts.dump,
             memory=parts.memory,
         )
         return dataclasses.replace(request, key=self._key(request, payload), parts=self._described(request, payload))

@@ -19,9 +19,12 @@ from orchestrator.cli.doctor import doctor
 from orchestrator.cli.failures import explained
 from orchestrator.cli.history import history, show
 from orchestrator.cli.interrupts import INTERRUPTED
+from orchestrator.cli.mail import write_mail
 from orchestrator.cli.queue import queue
+from orchestrator.cli.replay import replay
 from orchestrator.cli.report import report
 from orchestrator.cli.scenarios import list_scenarios
+from orchestrator.cli.send import send_mail
 from orchestrator.cli.series import show_series
 from orchestrator.cli.test import run_test
 from orchestrator.cli.topologies import list_topologies
@@ -39,8 +42,11 @@ app.command("test")(run_test)
 app.command()(doctor)
 app.command()(boot)
 app.command()(bisect)
+app.command()(replay)
 app.command()(report)
 app.command("b4-check")(b4_check)
+app.command("mail")(write_mail)
+app.command("send")(send_mail)
 app.command()(history)
 app.command()(show)
 app.command("series")(show_series)

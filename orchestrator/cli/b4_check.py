@@ -22,8 +22,8 @@ from orchestrator.cli.options import DEFAULT_RESULTS, ResultsOption
 from orchestrator.errors import Cancelled, OrchestratorError, UserError
 from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import scratch_folder
-from orchestrator.model.series import Patch
 from orchestrator.intake.reader import Wanted
+from orchestrator.model.series import Patch
 from orchestrator.pipeline import Pipeline, TestRequest, profile_named, start_run
 from orchestrator.report.check_states import TOOL, b4_result
 from orchestrator.report.material import Material

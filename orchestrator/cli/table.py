@@ -15,7 +15,9 @@ from rich.text import Text
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change, Finding, Outcome
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.code import code_lines
+from orchestrator.report.coverage import coverage_lines
 from orchestrator.report.summary import (
     Group,
     Row,
@@ -30,6 +32,7 @@ from orchestrator.report.sweep import SweepTable, sweep_tables
 from orchestrator.report.text import HEAD, cells, group_title, printable_line, quiet_line
 
 GAPS = 8
+COVERAGE = 8
 FINDING_LINES = 12
 
 _LEFT = frozenset({0, 6})
@@ -108,9 +111,11 @@ def print_run(record: RunRecord, console: Console, *, results: Path | None = Non
         _print_sweep(sweep, console)
     _print_verdict(record, console)
     _print_findings(record.verdict.findings, console)
+    _print_section("Which patch", bisection_lines(record), console)
     _print_section("Claims", claim_lines(record), console)
     _print_section(f"Applied to {record.trees.base.describe}", applied_lines(record), console)
     _print_section("Object code", code_lines(record), console)
+    _print_section("Coverage of the patch", coverage_lines(record, COVERAGE), console)
     _print_section("Not covered", gaps(record, GAPS), console)
     ends = [trial_counts(record)] + ([f"{results}/"] if results else [])
     _print_section("Results", ends, console)

@@ -105,6 +105,12 @@ ClaimsOption = Annotated[
     list[Path] | None,
     typer.Option("--claims", metavar="FILE", help="What the patch is said to do, in TOML: confirmed or refuted."),
 ]
+BisectOption = Annotated[
+    bool, typer.Option("--bisect/--no-bisect", help="After a REGRESSION of a series: find the patch that brought it.")
+]
+DumpOption = Annotated[
+    bool, typer.Option("--dump", help="Keep a guest core (gzip) of a trial that hangs or panics, in its folder.")
+]
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was interrupted.")
 ]
@@ -139,6 +145,8 @@ def run_test(
     sandbox: SandboxOption = True,
     again: AgainOption = False,
     run_anyway: RunAnywayOption = False,
+    bisect: BisectOption = True,
+    dump: DumpOption = False,
     resume: ResumeOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json: JsonOption = False,
@@ -188,6 +196,8 @@ def run_test(
                     may_fetch=fetch,
                     strict=strict,
                     run_anyway=run_anyway,
+                    bisect=bisect,
+                    dump=dump,
                 )
                 run = start_run(request, steps=steps, now=_now, cancellation=cancellation)
             record = _carry_out(run, steps, cancellation)

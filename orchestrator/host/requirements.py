@@ -60,6 +60,13 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _needed("xz", "xz-utils", "unpacks kernel sources"),
     _needed("gcc", "gcc", "builds kernels and the guest's tools"),
     _needed("libc.a", "libc6-dev", "the guest's tools are static", _static_libc),
+    Requirement(
+        what="gcov",
+        package="gcc",
+        why="says which lines of a patch ran",
+        present=_program("gcov"),
+        optional=True,
+    ),
     _needed("make", "make", "builds kernels"),
     _needed("flex", "flex", "Kconfig's scanner"),
     _needed("bison", "bison", "Kconfig's parser"),

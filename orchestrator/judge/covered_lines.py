@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.model.coverage import CoveredLine, LineState
+from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
 
 LONGEST_TEXT = 200
 """So much of a line is kept for the reports."""
@@ -34,6 +34,9 @@ _STATEMENT = re.compile(
 
 _DECLARATION = re.compile(
     r"^(?:(?:const|static|volatile|unsigned|signed|struct|union|enum|register|extern)\s+)+\w[^=]*;"
+)
+_BARE_DECLARATION = re.compile(
+    r"^(?!(?:return|goto|else|case)\b)(?:[A-Za-z_]\w*\s+)*[A-Za-z_]\w*[\s*]+\w+(?:\[[^\]]*\])*(?:\s*,\s*\**\w+(?:\[[^\]]*\])*)*\s*;$"
 )
 _BEHIND_CONDITION = re.compile(r"^(?:\}\s*)?(?:else\s+)?(?:if|for|while|list_for_each\w*|for_each\w*)\b.*\)$")
 _BRANCHING = re.compile(
@@ -75,7 +78,7 @@ def covered_lines(files: Sequence[ChangedFile], seen: Mapping[str, FileCounts]) 
     for file in sorted(files, key=lambda file: file.path):
         source, counts = _Source(file.text), seen.get(file.path)
         for number in sorted(file.numbers):
-            calls = None if counts is None else counts.counts.get(number)
+            calls = None if counts is None or source.is_declaration(number) else counts.counts.get(number)
             if calls is not None:
                 lines.append(_line(file, source, number, calls))
             elif source.is_statement(number):
@@ -92,6 +95,20 @@ def has_code(file: ChangedFile) -> bool:
     """Whether any changed line of ``file`` could have a counter: it is in a function and is no comment, brace or blank."""
     source = _Source(file.text)
     return any(source.body_of(number) is not None and _is_code(source.code[number]) for number in file.numbers)
+
+
+def uncovered(coverage: PatchCoverage | None) -> tuple[str, ...]:
+    """Return lines on what of the patch did not run, by file and kind, and on what could not be measured."""
+    if coverage is None:
+        return ()
+    if coverage.reason:
+        return (coverage.sentence,)
+    places: dict[tuple[str, LineState], list[int]] = {}
+    for line in coverage.lines:
+        if line.state is not LineState.EXECUTED:
+            places.setdefault((line.path, line.state), []).append(line.line)
+    lines = [f"{path}:{ranges(numbers)}: {state}" for (path, state), numbers in places.items()]
+    return (*lines, *(f"coverage of the patch: {gap}" for gap in coverage.gaps))
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -124,6 +141,10 @@ class _Source:
     def body_of(self, number: int) -> range | None:
         """Return the lines of the function body that a line is in, None outside of functions."""
         return self._bodies.get(number)
+
+    def is_declaration(self, number: int) -> bool:
+        """Whether a line declares and sets nothing: what code it has (zeroing, by an option of the kernel's) is not its own."""
+        return number <= self.last and _BARE_DECLARATION.match(self.code[number].strip()) is not None
 
     def is_statement(self, number: int) -> bool:
         """Whether a line begins a statement that should make code: not the rest of one, no declaration, no label, no jump."""
@@ -203,7 +224,8 @@ _TOKEN = re.compile(r"""//.*|/\*|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?""")
 
 def _strip(line: str, *, in_comment: bool) -> tuple[str, bool]:
     """Return a line without its comments, and whether it ends inside one."""
-    out, at = [], 0
+    out: list[str] = []
+    at = 0
     while at < len(line):
         if in_comment:
             end = line.find("*/", at)

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 from orchestrator.errors import PatchFault
 from orchestrator.judge.compare import NullBuild, compare
+from orchestrator.judge.covered_lines import uncovered
 from orchestrator.judge.findings import find_all, is_new_but_blameless
 from orchestrator.judge.order import Share, Stem, relative_size, shares_of, stem_of
 from orchestrator.judge.pairs import is_usable, pairs_by_cell
 from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding, sentence_on_undecided
+from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
@@ -40,6 +42,7 @@ class _Case:
     pairs: int
     gaps: tuple[Finding, ...] = ()
     same_code: str = ""
+    coverage: PatchCoverage | None = None
 
     @property
     def is_same_code(self) -> bool:
@@ -105,6 +108,7 @@ def decide(
     same_code: str = "",
     null_builds: Sequence[NullBuild] = (),
     repeatable: bool = True,
+    coverage: PatchCoverage | None = None,
 ) -> Verdict:
     """Return the verdict on a run.
 
@@ -114,7 +118,8 @@ def decide(
     ``same_code`` says how it is known that base and patched are the same to the machine, "" where they are not; then
     trials that were not run are not missing. Records of trials that were not planned are not judged. ``null_builds`` are
     perturbed builds of base, which show how far a kernel wanders that means nothing. ``repeatable`` says whether sealed
-    trials were shown to repeat on this host.
+    trials were shown to repeat on this host. ``coverage`` is which of the patch's lines ran: a patch of which none did
+    has not passed.
     """
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
@@ -127,14 +132,20 @@ def decide(
         pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
         gaps=tuple(gaps),
         same_code=same_code,
+        coverage=coverage,
     )
     outcome = _outcome(case)
     return Verdict(
         outcome=outcome,
-        sentences=tuple(_sentences(outcome, case)),
+        sentences=(*_sentences(outcome, case), *_on_coverage(case)),
         changes=case.changes,
         findings=case.findings,
-        not_covered=(*_not_covered(case), *_without_metrics(scenarios, case), *_without_values(case)),
+        not_covered=(
+            *_not_covered(case),
+            *_without_metrics(scenarios, case),
+            *_without_values(case),
+            *uncovered(coverage),
+        ),
     )
 
 
@@ -149,7 +160,9 @@ def _outcome(case: _Case) -> Outcome:
         return Outcome.INCONCLUSIVE
     if case.changed(*_MOVED) or any(is_new_but_blameless(finding) for finding in case.findings):
         return Outcome.CHANGED
-    return Outcome.IMPROVEMENT if case.changed(Change.IMPROVED) else Outcome.PASS
+    if case.changed(Change.IMPROVED):
+        return Outcome.IMPROVEMENT
+    return Outcome.INCONCLUSIVE if case.coverage is not None and case.coverage.is_idle else Outcome.PASS
 
 
 def _halved(case: _Case) -> list[TrialResult]:
@@ -209,6 +222,17 @@ def _on_gaps(case: _Case) -> list[str]:
     if not case.pairs and not case.blamed:
         sentences.append("There is no pair of trials of base and patched to compare.")
     return sentences
+
+
+def _on_coverage(case: _Case) -> list[str]:
+    """Say how much of the patch ran; nothing where that was not measured, which is listed as not covered."""
+    coverage = case.coverage
+    if coverage is None or coverage.reason or not coverage.lines:
+        return []
+    if coverage.is_idle:
+        lines = count_of(len(coverage.lines), "changed line")
+        return [f"None of {lines} ran in any of this run's scenarios: nothing is known of what they do."]
+    return [f"{coverage.sentence}."]
 
 
 def _on_same_code(case: _Case) -> list[str]:

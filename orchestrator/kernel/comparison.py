@@ -20,7 +20,7 @@ from orchestrator.kernel.object_code import compare_objects_code, same_code_line
 from orchestrator.model.kernel import KernelBuild
 from orchestrator.model.objects import ObjectDifference
 
-NOTE = "objects-2.json"
+NOTE = "objects-3.json"
 """The name of the result among a build's artefacts; the number goes up when earlier results are not to be believed."""
 
 IMAGE = "vmlinux"

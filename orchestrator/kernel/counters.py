@@ -15,12 +15,12 @@ kernel is its changed objects, compiled another way; measured for mm/zswap.c: 25
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.errors import InfraError, PatchFault
 from orchestrator.kernel.making import Bench, plain_file, read_log, run_in_room
@@ -123,55 +123,59 @@ def read_counters(folder: Path) -> Counted | None:
     """Return what was kept with the build in ``folder``; None where there is nothing that can be read."""
     try:
         data = json.loads((folder / COUNTERS).read_text())
-        segments = [(int(virtual), int(physical), int(size)) for virtual, physical, size in data["segments"]]
+        segments = [_Segment(*(int(number) for number in entry)) for entry in data["segments"]]
         symbols = [
-            (str(f), int(address), int(size), str(kind), str(name)) for f, address, size, kind, name in data["symbols"]
+            _Symbol(str(file), int(address), int(size), str(kind), str(name))
+            for file, address, size, kind, name in data["symbols"]
         ]
-        objects = [(str(entry["name"]), base64.b64decode(entry["notes"], validate=True)) for entry in data["objects"]]
-        kept = {str(path): tuple((int(a), int(b)) for a, b in runs) for path, runs in data["kept"].items()}
-        return _counted(str(data["source"]), segments, symbols, objects, kept, [str(name) for name in data["absent"]])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, binascii.Error):
+        notes = {str(entry["name"]): base64.b64decode(entry["notes"], validate=True) for entry in data["objects"]}
+        found = {name: _counters(_symbols_of(name, list(notes), symbols), segments) for name in notes}
+        return Counted(
+            source=str(data["source"]),
+            objects=tuple(
+                CountedObject(name=name, notes=notes[name], counters=counters)
+                for name, counters in found.items()
+                if counters
+            ),
+            kept={str(path): tuple((int(a), int(b)) for a, b in runs) for path, runs in data["kept"].items()},
+            absent=tuple(str(name) for name in data["absent"]),
+            unreadable=tuple(name for name, counters in found.items() if not counters),
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _counted(
-    source: str,
-    segments: Sequence[tuple[int, int, int]],
-    symbols: Sequence[tuple[str, int, int, str, str]],
-    objects: Sequence[tuple[str, bytes]],
-    kept: dict[str, tuple[tuple[int, int], ...]],
-    absent: list[str],
-) -> Counted:
-    counted, unreadable = [], []
-    stems = [Path(name).stem for name, _ in objects]
-    for name, notes in objects:
-        stem = Path(name).stem
-        # The symbol table names a source file without its folder.
-        own = [symbol for symbol in symbols if symbol[0] == f"{stem}.c"]
-        counters = _counters(own, segments) if stems.count(stem) == 1 else ()
-        if counters:
-            counted.append(CountedObject(name=name, notes=notes, counters=counters))
-        else:
-            unreadable.append(name)
-    return Counted(
-        source=source,
-        objects=tuple(counted),
-        kept=kept,
-        absent=tuple(absent),
-        unreadable=tuple(unreadable),
-    )
+class _Segment(NamedTuple):
+    virtual: int
+    physical: int
+    size: int
 
 
-def _counters(
-    symbols: Sequence[tuple[str, int, int, str, str]], segments: Sequence[tuple[int, int, int]]
-) -> tuple[Counter, ...]:
-    """Return the counters among the symbols of one file; () where a name is there twice: nobody knows whose is which."""
+class _Symbol(NamedTuple):
+    """A symbol of gcov's; ``file`` is its source file without a folder, ``kind`` "0" for counters and "_" for a record."""
+
+    file: str
+    address: int
+    size: int
+    kind: str
+    name: str
+
+
+def _symbols_of(name: str, objects: Sequence[str], symbols: Sequence[_Symbol]) -> list[_Symbol]:
+    """Return the symbols of one object; none where another has a source of the same name, and nobody knows whose is which."""
+    stem = Path(name).stem
+    alone = sum(Path(other).stem == stem for other in objects) == 1
+    return [symbol for symbol in symbols if symbol.file == f"{stem}.c"] if alone else []
+
+
+def _counters(symbols: Sequence[_Symbol], segments: Sequence[_Segment]) -> tuple[Counter, ...]:
+    """Return the counters among the symbols of one file; () where a name is there twice."""
     places: dict[str, dict[str, tuple[int, int]]] = {"0": {}, "_": {}}
-    for _, address, size, kind, name in symbols:
-        physical = _physical(address, segments)
-        if physical is None or name in places[kind]:
+    for symbol in symbols:
+        physical = _physical(symbol.address, segments)
+        if physical is None or symbol.name in places[symbol.kind]:
             return ()
-        places[kind][name] = physical, size
+        places[symbol.kind][symbol.name] = physical, symbol.size
     return tuple(
         Counter(function=name, address=address, count=size // 8, record=places["_"][name][0])
         for name, (address, size) in sorted(places["0"].items())
@@ -179,11 +183,11 @@ def _counters(
     )
 
 
-def _physical(address: int, segments: Sequence[tuple[int, int, int]]) -> int | None:
+def _physical(address: int, segments: Sequence[_Segment]) -> int | None:
     """Return where an address of the kernel is in physical memory: it is loaded where its image says (nokaslr)."""
-    for virtual, physical, size in segments:
-        if virtual <= address < virtual + size:
-            return physical + address - virtual
+    for segment in segments:
+        if segment.virtual <= address < segment.virtual + segment.size:
+            return segment.physical + address - segment.virtual
     return None
 
 

@@ -29,8 +29,7 @@ class NotNotes(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A function as its object knows it: ``identity`` is unique in the object, the checksums are of its source place and
-    of its control flow graph."""
+    """A function as its object knows it: ``identity`` is unique there, the checksums are of its place and of its flow graph."""
 
     name: str
     identity: int

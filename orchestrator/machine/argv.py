@@ -35,7 +35,8 @@ class MachineConfig:
 
     ``initrds`` are concatenated files; ``qmp_fd`` is the descriptor of our end's peer; ``console`` is written by QEMU;
     ``parameters`` are added to the kernel command line; ``gate`` is the library that seals QEMU against its own threads
-    (:mod:`orchestrator.machine.gate`), loaded by the process's environment.
+    (:mod:`orchestrator.machine.gate`), loaded by the process's environment. ``stays`` says that QEMU stays, stopped, where
+    the guest ends by itself, so that its memory can still be read; it is said over QMP, and no part of the arguments.
     """
 
     architecture: Architecture
@@ -48,6 +49,7 @@ class MachineConfig:
     accelerator: Accelerator
     parameters: tuple[str, ...] = ()
     gate: Path | None = None
+    stays: bool = False
 
 
 def kernel_command_line(config: MachineConfig) -> str:

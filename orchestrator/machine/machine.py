@@ -26,6 +26,9 @@ PANIC = b"] Kernel panic - not syncing"
 LAST_WORDS_S = 1.0
 """How long a sealed guest that has panicked goes on sealed, to say what it has to say. Its restart needs QEMU's main loop,
 which the gate does not always let through then (seen with QEMU 7.2); nothing is left to be repeatable."""
+REST_S = 3.0
+"""How long a guest that has panicked, and whose QEMU is to stay, may take to its restart; then its memory is read."""
+
 PANIC_S = 30.0
 """How long a guest that has panicked may take to end. Some never do: their restart hangs too."""
 
@@ -57,6 +60,7 @@ class Machine:
         self._marks_read = 0
         self._panicked_at: float | None = None
         self.ssh_port = 0
+        self.stays = False
 
     def open_gate(self) -> None:
         """Break the seal: from here on the host's events reach the guest, and QMP and SSH get their answers in time."""
@@ -103,6 +107,8 @@ class Machine:
             since_panic = 0.0 if self._panicked_at is None else time.monotonic() - self._panicked_at
             if since_panic > LAST_WORDS_S:
                 self.open_gate()
+            if self.stays and since_panic > REST_S:
+                raise GuestEnded(f"the guest panicked before it said '{mark}'", evidence=self.evidence())
             if since_panic > PANIC_S:
                 message = f"the guest panicked, and did not end within {PANIC_S:.0f} s, before it said '{mark}'"
                 raise GuestEnded(message, evidence=self.evidence())
@@ -169,6 +175,9 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
             machine.ssh_port = qmp.forwarded_port(SSH_PORT, deadline)
             if gate is not None:
                 gate.check(Deadline(ENDING_S, what="the gate's places"))
+            if config.stays:
+                qmp.execute("set-action", deadline, reboot="shutdown", shutdown="pause", panic="pause")
+                machine.stays = True
             qmp.execute("cont", deadline)
         except LostMachine as error:
             # A QEMU that ends closes its socket a little before it has a status.

@@ -45,8 +45,15 @@ class PatchCoverage:
 
     @property
     def sentence(self) -> str:
-        """Say it in a sentence: "61 of 69 changed lines ran"."""
+        """Say it in a sentence: "61 of 69 changed lines ran"; without a full stop."""
         if self.reason:
             return f"Coverage of the patch was not measured: {self.reason}"
         ran = len(self.of_state(LineState.EXECUTED))
-        return f"{ran} of {len(self.lines)} changed lines ran"
+        if not self.lines:
+            return "No changed line has a counter of its own"
+        return f"{ran} of {len(self.lines)} changed line{'' if len(self.lines) == 1 else 's'} ran"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it was measured, and not one of the changed lines ran."""
+        return bool(self.lines) and not self.reason and not self.of_state(LineState.EXECUTED)

@@ -26,7 +26,7 @@ def bytes_at(pieces: Sequence[MemoryPiece], address: int, size: int) -> bytes | 
     """Return ``size`` bytes from ``address`` on; None where no piece has all of them."""
     for piece in pieces:
         at = address - piece.start
-        if 0 <= at and at + size <= len(piece.data):
+        if at >= 0 and at + size <= len(piece.data):
             return piece.data[at : at + size]
     return None
 

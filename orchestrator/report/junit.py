@@ -15,11 +15,14 @@ from datetime import datetime
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
+from orchestrator.model.coverage import LineState
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Change, Finding, MetricChange
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.code import code_lines
+from orchestrator.report.coverage import coverage_lines
 
 RUN_SUITE = "run"
 BUILD = "build"
@@ -85,6 +88,7 @@ def _timestamp(started: str) -> str:
 
 def _run_suite(record: RunRecord) -> TestSuite:
     cases = [_build_case(record, role) for role in KernelRole]
+    cases += [_coverage_case(record)] if record.coverage is not None else []
     cases += [
         _fault_case(finding) for finding in record.verdict.findings if not finding.trial and finding.kind != BUILD
     ]
@@ -105,10 +109,44 @@ def _run_suite(record: RunRecord) -> TestSuite:
             if patch.score is not None
         ),
         *((f"object_code.{number}", text) for number, text in enumerate(code_lines(record), 1)),
+        *_coverage_facts(record),
+        *_bisection_facts(record),
         *((f"not_covered.{number}", text) for number, text in enumerate(record.verdict.not_covered, 1)),
         *((f"environment.{key}", value) for key, value in record.environment.items()),
     ]
     return _suite(record, RUN_SUITE, cases, facts)
+
+
+def _bisection_facts(record: RunRecord) -> list[tuple[str, str]]:
+    found = record.bisection
+    if found is None:
+        return []
+    lines = enumerate(bisection_lines(record), 1)
+    named = [("bisection.patch", str(found.patch)), ("bisection.subject", found.subject)] if found.patch else []
+    more = [("bisection.confidence", str(found.confidence)), ("bisection.trial", found.trial)]
+    return [*named, *more, *((f"bisection.{number}", text) for number, text in lines)]
+
+
+def _coverage_facts(record: RunRecord) -> list[tuple[str, str]]:
+    coverage = record.coverage
+    if coverage is None:
+        return []
+    facts = [("coverage", coverage.sentence)]
+    if not coverage.reason:
+        facts += [(f"coverage.{state.name.lower()}", str(len(coverage.of_state(state)))) for state in LineState]
+    return facts
+
+
+def _coverage_case(record: RunRecord) -> TestCase:
+    """Return the coverage as a case: what ran and what did not is its output; it never fails, the verdict has judged."""
+    case = TestCase("coverage", classname=RUN_SUITE)
+    coverage = record.coverage
+    if coverage is None or coverage.reason:
+        case.add_skipped_info(message=legal(coverage.sentence if coverage is not None else "not measured"))
+        return case
+    said = [*coverage_lines(record, len(coverage.lines)), "", "by:", *coverage.trials]
+    case.stdout = legal("\n".join(said))
+    return case
 
 
 def _build_case(record: RunRecord, role: KernelRole) -> TestCase:
@@ -137,9 +175,9 @@ def _add_finding(case: TestCase, finding: Finding) -> None:
     """Say what is of no trial: a failure where the patch is blamed, an error where it is base's own or ours."""
     message, output = legal(finding.title), legal("\n".join(finding.detail))
     if finding.blamed:
-        case.add_failure_info(message=message, output=output, failure_type=finding.kind)
+        case.add_failure_info(message=message, output=output, failure_type=legal(finding.kind))
     else:
-        case.add_error_info(message=message, output=output, error_type=finding.kind)
+        case.add_error_info(message=message, output=output, error_type=legal(finding.kind))
 
 
 def _topology_suite(record: RunRecord, topology: str) -> TestSuite:

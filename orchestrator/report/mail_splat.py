@@ -32,7 +32,7 @@ _FRAME = re.compile(
 _REPORTERS = re.compile(
     r"^(?:dump_stack\w*|print_\w+|kasan_\w+|__kasan_\w+|check_region_inline|kasan_check_range|__asan_\w+"
     r"|report_bug|handle_bug|exc_\w+|asm_exc_\w+|__warn\w*|kmemleak_\w+|stack_trace_save|save_stack\w*"
-    r"|show_stack|__die\w*|die\w*|page_fault_oops|poison_\w+)(?:\.(?:constprop|isra|part|cold)[.\d]*)*$"
+    r"|show_stack|__die\w*|die\w*|page_fault_oops|poison_\w+|x64_sys_call|do_syscall_64|entry_SYSCALL\w+)(?:\.(?:constprop|isra|part|cold)[.\d]*)*$"
 )
 _TRACE = re.compile(r"^\s*(?:Call Trace:|Allocated by|Freed by|backtrace|Last potentially)")
 _MAIN = re.compile(r"^\s*Call Trace:")

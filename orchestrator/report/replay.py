@@ -23,4 +23,6 @@ def replay_lines(replay: Replay) -> tuple[str, ...]:
 
 
 def _part_line(differs: Differs) -> str:
-    return f"    {differs.part} is another one: recorded {differs.recorded or 'nothing'}, now {differs.now or 'nothing'}"
+    return (
+        f"    {differs.part} is another one: recorded {differs.recorded or 'nothing'}, now {differs.now or 'nothing'}"
+    )

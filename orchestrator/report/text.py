@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.code import code_lines
+from orchestrator.report.coverage import coverage_lines
 from orchestrator.report.summary import (
     Group,
     Row,
@@ -33,11 +35,13 @@ def render_text(record: RunRecord, *, everything: bool = False) -> str:
     parts = [
         [str(record.verdict.outcome), *record.verdict.sentences],
         _section("Findings", [finding_line(finding) for finding in record.verdict.findings]),
+        _section("Which patch", bisection_lines(record)),
         _section("Claims", claim_lines(record)),
         *(_group_lines(group) for group in groups(record, everything=everything)),
         *(_sweep_lines(table) for table in sweep_tables(record)),
         _section("Applied to " + record.trees.base.describe, applied_lines(record)),
         _section("Object code", code_lines(record)),
+        _section("Coverage of the patch", coverage_lines(record)),
         _section("Not covered", gaps(record, _GAPS)),
         [trial_counts(record)],
     ]

@@ -11,6 +11,7 @@ from orchestrator.errors import LostMachine, TimedOut
 from orchestrator.host import workspace
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.argv import MachineConfig
+from orchestrator.machine.dump import dump_guest
 from orchestrator.machine.hang import HangEvidence, look_at_hang
 from orchestrator.machine.machine import Machine, running_machine
 from orchestrator.trial.live import drive_live
@@ -25,6 +26,8 @@ COLLECT_S = 120.0
 LOOK_S = 60.0
 MEMORY_S = 60.0
 HANG = "hang.txt"
+DUMP_S = 600.0
+CORE = "core.gz"
 MEMORY = "memory"
 """The folder with what was kept of the guest's memory: files named by their address in hex."""
 
@@ -38,7 +41,8 @@ def run_trial(request: TrialRequest, *, cancellation: Cancellation) -> Finished:
     workspace.make_folder(request.folder)
     console = request.folder / "console.log"
     console.unlink(missing_ok=True)
-    (request.folder / HANG).unlink(missing_ok=True)
+    for name in (HANG, CORE):
+        (request.folder / name).unlink(missing_ok=True)
     started = time.monotonic()
     hangs: list[HangEvidence] = []
     try:
@@ -101,8 +105,16 @@ def _looked_at(
         if machine.qemu.exit_status is None:
             deadline = Deadline(LOOK_S, what="looking at a hung guest", cancellation=cancellation)
             hangs.append(look_at_hang(machine, request.build.image, deadline))
-            workspace.publish_text(request.folder / HANG, "\n".join(hangs[-1].lines) + "\n")
+            if request.dump:
+                hangs.append(_dumped(machine, request, cancellation))
+            lines = [line for hang in hangs for line in hang.lines]
+            workspace.publish_text(request.folder / HANG, "\n".join(lines) + "\n")
         raise
+
+
+def _dumped(machine: Machine, request: TrialRequest, cancellation: Cancellation) -> HangEvidence:
+    deadline = Deadline(DUMP_S, what="keeping a guest core", cancellation=cancellation)
+    return HangEvidence(lines=(dump_guest(machine, request.folder / CORE, request.build.image, deadline),))
 
 
 @contextlib.contextmanager
@@ -128,6 +140,7 @@ def machine_config(request: TrialRequest, *, initrd: Path, console: Path) -> Mac
         sealed=request.spec.sealed,
         accelerator=request.accelerator,
         gate=request.gate if request.spec.sealed else None,
+        stays=request.dump,
     )
 
 
