@@ -26,7 +26,7 @@ from orchestrator.model.repeat import Repeat
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.repeating import once_more
 from orchestrator.store.run_directory import RunDirectory
-from orchestrator.tree.perturb import PERTURBATION, perturbed_base
+from orchestrator.tree.perturb import perturbed_base
 
 PERTURBED, AGAIN = "perturbed", "again"
 """The run's parts with trials that are not its own."""
@@ -147,11 +147,17 @@ class Rounds:
                 return None
             kernels = laboratory.kernels(trees, run=laboratory.run.part(PERTURBED), compared=False)
         except (PatchFault, InfraError) as error:
-            self._not_covered.append(f"a perturbed base ({PERTURBATION}) was not built: {error.message}")
+            self._not_covered.append(f"a perturbed base was not built: {error.message}")
             return None
         if not kernels.is_whole:
             said = "; ".join([*(fault.message for fault in kernels.faults), *(gap.title for gap in kernels.gaps)])
-            self._not_covered.append(f"a perturbed base ({PERTURBATION}) was not built: {said}")
+            self._not_covered.append(f"a perturbed base was not built: {said}")
+            return None
+        images = {build.image_sha256 for build in kernels.builds.values()}
+        if len(images) < len(kernels.builds):
+            self._not_covered.append(
+                "base compiled at another level of optimisation is the same code: chance was not measured"
+            )
             return None
         return _NullTrials(laboratory, kernels, PERTURBED)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from orchestrator.errors import InputError
 from orchestrator.host.deadline import Cancellation
@@ -36,7 +36,7 @@ class CountedTrees:
 
     trees: Trees
     objects: tuple[str, ...]
-    refused: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def patched_sources(trees: Trees, *, cancellation: Cancellation) -> tuple[PatchedSource, ...]:
@@ -84,20 +84,21 @@ def counted_trees(
     """Return trees whose patched has ``objects`` (``mm/zswap.o``) compiled with ``flags`` as well."""
     git = Git(trees.source.repo, cancellation)
     lines: dict[str, list[str]] = {}
-    taken, refused = [], []
+    taken: list[str] = []
+    refused: dict[str, str] = {}
     for name in objects:
         place = _place(git, trees.patched_tree, name)
         if isinstance(place, str):
-            refused.append(f"{name}: {place}")
+            refused[name] = place
             continue
         folder, own = place
         lines.setdefault(folder, []).append(f"CFLAGS_{own} += {' '.join(flags)}")
         taken.append(name)
     if not taken:
-        return CountedTrees(trees=trees, objects=(), refused=tuple(refused))
+        return CountedTrees(trees=trees, objects=(), refused=refused)
     counted = with_makefile_lines(trees, lines, on_patched=True, subject="counted", cancellation=cancellation)
     assert counted is not None  # noqa: S101 - each folder's makefile was just found
-    return CountedTrees(trees=counted, objects=tuple(taken), refused=tuple(refused))
+    return CountedTrees(trees=counted, objects=tuple(taken), refused=refused)
 
 
 def _place(git: Git, tree: str, name: str) -> tuple[str, str] | str:

@@ -17,8 +17,8 @@ from orchestrator.tree.apply import COMMITTER
 from orchestrator.tree.git import Git
 from orchestrator.tree.scratch import Entry, Scratch
 
-PERTURBATION = "-Os"
-"""The kernel itself offers it (CONFIG_CC_OPTIMIZE_FOR_SIZE), so that it is known to build and to boot."""
+PERTURBATION = "$(if $(CONFIG_CC_OPTIMIZE_FOR_SIZE),-O2,-Os)"
+"""The other one of the two levels that the kernel itself offers, so that it is known to build and to boot."""
 
 _MAKEFILES = ("Kbuild", "Makefile")
 """In the order in which kbuild looks (scripts/Makefile.build)."""
