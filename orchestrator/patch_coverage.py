@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import InfraError, OrchestratorError
 from orchestrator.judge.covered_lines import ChangedFile, FileCounts, covered_lines, has_code, ranges
 from orchestrator.kernel.build import build_kernel
 from orchestrator.kernel.counters import FLAGS, Counted, read_counters
@@ -72,36 +72,48 @@ class _Build:
 
     kernels: Kernels
     counted: Counted
-    refused: tuple[str, ...]
+    refused: Mapping[str, str]
 
 
 def _built(laboratory: Laboratory, kernels: Kernels, paths: Sequence[str]) -> _Build:
     """Build patched with counters in the objects of ``paths``, and in what else differs where those alone cannot tell."""
-    own = [f"{path.removesuffix('.c')}.o" for path in paths if path.endswith(".c")]
-    differ = kernels.objects.changed_objects if kernels.objects is not None else ()
-    objects = list(dict.fromkeys([*own, *(name for name in differ if name.endswith(".o"))]))
-    wanted = counted_trees(laboratory.trees, objects[:MOST_OBJECTS], FLAGS, cancellation=laboratory.cancellation)
-    refused = [
-        *wanted.refused,
-        *(f"{name}: more than {MOST_OBJECTS} objects differ" for name in objects[MOST_OBJECTS:]),
-    ]
+    objects, left = _objects(paths, kernels)
+    wanted = counted_trees(laboratory.trees, objects, FLAGS, cancellation=laboratory.cancellation)
+    refused = {**wanted.refused, **dict.fromkeys(left, f"more than {MOST_OBJECTS} objects would have to count")}
     if not wanted.objects:
-        return _nothing(kernels, refused)
+        return _Build(kernels=kernels, counted=_NOTHING, refused=refused)
     request = dataclasses.replace(
         build_request(KernelRole.PATCHED, wanted.trees, laboratory.plan.flavour), counted=wanted.objects
     )
     build = build_kernel(request, laboratory.workshop, steps=laboratory.steps, cancellation=laboratory.cancellation)
     counted = read_counters(build.image.parent)
     if counted is None:
-        return _nothing(kernels, [*refused, "what was kept with the kernel that counts cannot be read"])
+        raise InfraError("what was kept with the kernel that counts cannot be read")
     builds = {**kernels.builds, KernelRole.PATCHED: build}
     counting = Kernels(builds=builds, selftests=kernels.selftests, memory=ranges_of(counted))
-    return _Build(kernels=counting, counted=counted, refused=tuple(refused))
+    return _Build(kernels=counting, counted=counted, refused=refused)
 
 
-def _nothing(kernels: Kernels, refused: Sequence[str]) -> _Build:
-    nothing = Counted(source="", objects=(), kept={}, absent=(), unreadable=())
-    return _Build(kernels=kernels, counted=nothing, refused=tuple(refused))
+_NOTHING = Counted(source="", objects=(), kept={}, absent=(), unreadable=())
+
+
+def _objects(paths: Sequence[str], kernels: Kernels) -> tuple[list[str], list[str]]:
+    """Return the objects that have to count, and those of changed files for which there are too many.
+
+    A header has no object, and a file that another includes has none either: what else differs is looked at then.
+    """
+    own = [_object_of(path) for path in paths if path.endswith(".c")]
+    differ = (
+        [] if kernels.objects is None else [name for name in kernels.objects.changed_objects if name.endswith(".o")]
+    )
+    if len(own) < len(paths) or not set(own) <= set(differ):
+        others = [name for name in differ if name not in own]
+        return [*own, *others][:MOST_OBJECTS], own[MOST_OBJECTS:]
+    return own[:MOST_OBJECTS], own[MOST_OBJECTS:]
+
+
+def _object_of(path: str) -> str:
+    return f"{path.removesuffix('.c')}.o"
 
 
 def _trials(laboratory: Laboratory, build: _Build) -> Iterator[tuple[TrialSpec, Counts | None, str]]:
@@ -168,7 +180,7 @@ class _Coverage:
         self._files = _known(files, build)
         self._readings: list[Counts] = []
         self._trials: list[str] = []
-        self._gaps = [*build.refused, *_unseen(files, build)]
+        self._gaps = list(_unseen(files, build))
 
     def add(self, spec: TrialSpec, counts: Counts | None, gap: str) -> None:
         """Take in what a trial counted, or why it did not."""
@@ -215,17 +227,19 @@ class _Coverage:
 
 def _known(files: Sequence[ChangedFile], build: _Build) -> list[ChangedFile]:
     """Return the files of which it is known whether they were compiled: not those whose counters are refused or unreadable."""
-    lost = {name.partition(":")[0] for name in build.refused} | set(build.counted.unreadable)
-    return [file for file in files if f"{file.path.removesuffix('.c')}.o" not in lost]
+    lost = {*build.refused, *build.counted.unreadable}
+    return [file for file in files if _object_of(file.path) not in lost]
 
 
 def _unseen(files: Sequence[ChangedFile], build: _Build) -> Iterator[str]:
     """Say what of the files is not seen in full, and why."""
     counted = build.counted
+    for name, why in build.refused.items():
+        yield f"{name}: {why}"
     for name in counted.unreadable:
         yield f"{name}: its counters cannot be told from another's"
     for file in files:
         if file.path.endswith(".h"):
             yield f"{file.path}: counted where the {len(counted.objects)} changed objects use it, and nowhere else"
-        elif f"{file.path.removesuffix('.c')}.o" in counted.absent and file.path not in counted.kept:
+        elif _object_of(file.path) in counted.absent and file.path not in counted.kept:
             yield f"{file.path}: not compiled in this configuration"

@@ -35,12 +35,14 @@ from orchestrator.kernels import Kernels
 from orchestrator.laboratory import Laboratory
 from orchestrator.machine.accelerator import qemu_version
 from orchestrator.model.claim import Claim
+from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.run import Plan, Profile, RunRecord
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialResult
 from orchestrator.model.verdict import Verdict
 from orchestrator.pages import write_pages
+from orchestrator.patch_coverage import measure_coverage
 from orchestrator.plan import check_plan, left_out, planned_trials
 from orchestrator.report.junit import render_junit
 from orchestrator.rounds import Rounds, RoundsDone
@@ -184,11 +186,14 @@ class Pipeline:
         kernels = laboratory.kernels(laboratory.trees)
         same_code = "" if plan.run_anyway else kernels.same_code
         rounds = Rounds(laboratory, kernels)
-        done = rounds.run() if kernels.is_whole and not same_code else RoundsDone(planned=plan.trials)
+        worth_it = kernels.is_whole and not same_code
+        done = rounds.run() if worth_it else RoundsDone(planned=plan.trials)
+        coverage = measure_coverage(laboratory, kernels) if worth_it and plan.profile.coverage else None
         with self._steps.step("judge"):
             waived = apply_waivers(with_reach(done.trials), waivers, now().date().isoformat())
-            verdict = judged(laboratory, kernels, done, waived, claims=claims, same_code=same_code)
+            verdict = judged(laboratory, kernels, done, waived, claims=claims, same_code=same_code, coverage=coverage)
         record = self._record(laboratory, kernels, done, trials=waived.trials, verdict=verdict, now=now)
+        record = dataclasses.replace(record, coverage=coverage)
         self._publish(record)
         if plan.bisect and can_bisect(record):
             # What is decided is published before: a bisection that is interrupted takes nothing away.
@@ -254,6 +259,7 @@ def judged(
     *,
     claims: Sequence[Claim],
     same_code: str,
+    coverage: PatchCoverage | None,
 ) -> Verdict:
     """Return the verdict, with all that was not covered and why."""
     plan = laboratory.plan
@@ -267,6 +273,7 @@ def judged(
         same_code=same_code,
         null_builds=done.null_builds,
         repeatable=done.repeat is None or done.repeat.holds,
+        coverage=coverage,
     )
     apart = (
         *left_out(plan.profile, scenarios=laboratory.scenarios, topologies=laboratory.topologies),

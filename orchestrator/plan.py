@@ -57,6 +57,7 @@ def narrowed(
     seeds: int,
     budget_s: float | None = None,
     perturbed: bool | None = None,
+    coverage: bool | None = None,
 ) -> Profile:
     """Return ``profile`` with the user's own choice; an empty choice (0 seeds, None) leaves the profile's.
 
@@ -73,6 +74,7 @@ def narrowed(
         most_seeds=_most_seeds(profile, seeds=seeds, budget_s=budget_s),
         budget_s=profile.budget_s if budget_s is None else budget_s,
         perturbed=profile.perturbed if perturbed is None else perturbed,
+        coverage=profile.coverage if coverage is None else coverage,
     )
 
 

@@ -16,6 +16,9 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MAIL = REPOSITORY / "tests/data/mail/re-patch-v5-2-6-mm-zswap-support-batch-writeback.txt"
+PLAIN = ("--no-perturbed", "--no-coverage")
+"""For runs that are about something else: a base and a patched kernel and their trials, nothing more."""
+
 LINUX = "linux-7.2"
 COMMAND = [sys.executable, "-m", "orchestrator"]
 LONG_S = 2400
@@ -59,7 +62,7 @@ def orchestrator(*words: str | Path, results: Path, environment: dict[str, str] 
 def small_test(*words: str | Path, results: Path, mail: Path = MAIL) -> Outcome:
     """Run ``orchestrator test`` with one trial a kernel."""
     return orchestrator(
-        "test", mail, "--linux", LINUX, "--scenario", "memcg-limit", "--topology", "two-node", "--seeds", "1",
+        "test", mail, "--linux", LINUX, *PLAIN, "--scenario", "memcg-limit", "--topology", "two-node", "--seeds", "1",
         *words, results=results,
     )  # fmt: skip
 

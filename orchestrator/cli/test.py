@@ -75,6 +75,9 @@ PerturbedOption = Annotated[
         "--perturbed/--no-perturbed", help="Also run base compiled another way: how far does it wander by itself?"
     ),
 ]
+CoverageOption = Annotated[
+    bool | None, typer.Option("--coverage/--no-coverage", help="Find out which lines of the patch run: one build more.")
+]
 SweepOption = Annotated[
     list[str] | None,
     typer.Option("--sweep", metavar="KNOB=A,B", help="Run each scenario with each value of a knob (again for more)."),
@@ -135,6 +138,7 @@ def run_test(
     seeds: SeedsOption = 0,
     budget: BudgetOption = None,
     perturbed: PerturbedOption = None,
+    coverage: CoverageOption = None,
     sweep: SweepOption = None,
     flavour: FlavourOption = "plain",
     topologies: TopologiesOption = None,
@@ -181,6 +185,7 @@ def run_test(
                             seeds=seeds,
                             budget_s=None if budget is None else seconds_of(budget),
                             perturbed=perturbed,
+                            coverage=coverage,
                         ),
                         tuple(sweep or ()),
                     ),

@@ -41,6 +41,7 @@ class ProfileTable(Strict):
     most_seeds: Annotated[int, Field(ge=0, le=MOST_SEEDS)] = 0
     budget_s: Annotated[float, Field(ge=0)] = 0.0
     perturbed: bool = False
+    coverage: bool = False
 
     @model_validator(mode="after")
     def _only_less(self) -> ProfileTable:
@@ -117,6 +118,7 @@ def profiles() -> Mapping[str, Profile]:
             most_seeds=table.most_seeds,
             budget_s=table.budget_s,
             perturbed=table.perturbed,
+            coverage=table.coverage,
         )
         for name, table in tables.items()
     }

@@ -23,14 +23,21 @@ from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
 LONGEST_TEXT = 200
 """So much of a line is kept for the reports."""
 
+_LONGEST_LINE = 500
+"""So much of a line is looked at: what is longer is no source that a person wrote."""
+
 _STATEMENT = re.compile(
     r"^(?:[\w>()*\[\]-][\w.>()*\[\]-]*\s*(?:[-+*/|&^%]|<<|>>)?=[^=]"
+    r"|(?!static\b)(?:[A-Za-z_]\w*[\s*]+)+\w+(?:\[\w*\])?\s*=[^=]"
     r"|[A-Za-z_]\w*\s*\("
     r"|(?:\+\+|--)[(\w]"
     r"|[\w>()\[\]-][\w.>()\[\]-]*(?:\+\+|--);"
     r"|return\b[^;]*;)"
 )
-"""An assignment, a call, a condition, an increment, a return. A bare jump (``break;``) has no code of its own."""
+"""An assignment, a declaration that sets something, a call, a condition, an increment, a return.
+
+A bare jump (``break;``) has no code of its own.
+"""
 
 _DECLARATION = re.compile(
     r"^(?:(?:const|static|volatile|unsigned|signed|struct|union|enum|register|extern)\s+)+\w[^=]*;"
@@ -77,7 +84,7 @@ def covered_lines(files: Sequence[ChangedFile], seen: Mapping[str, FileCounts]) 
     unknown: list[tuple[str, int]] = []
     for file in sorted(files, key=lambda file: file.path):
         source, counts = _Source(file.text), seen.get(file.path)
-        for number in sorted(file.numbers):
+        for number in sorted(number for number in file.numbers if 1 <= number <= source.last):
             calls = None if counts is None or source.is_declaration(number) else counts.counts.get(number)
             if calls is not None:
                 lines.append(_line(file, source, number, calls))
@@ -137,6 +144,7 @@ class _Source:
         self.last = len(self.lines)
         self.code = ["", *_without_comments(self.lines)]
         self._bodies = _bodies(self.code)
+        self._dropped: dict[int, bool] = {}
 
     def body_of(self, number: int) -> range | None:
         """Return the lines of the function body that a line is in, None outside of functions."""
@@ -144,13 +152,13 @@ class _Source:
 
     def is_declaration(self, number: int) -> bool:
         """Whether a line declares and sets nothing: what code it has (zeroing, by an option of the kernel's) is not its own."""
-        return number <= self.last and _BARE_DECLARATION.match(self.code[number].strip()) is not None
+        return _BARE_DECLARATION.match(self._words(number)) is not None
 
     def is_statement(self, number: int) -> bool:
         """Whether a line begins a statement that should make code: not the rest of one, no declaration, no label, no jump."""
         if self.body_of(number) is None:
             return False
-        line = self.code[number].strip()
+        line = self._words(number)
         if not _is_code(line) or _DECLARATION.match(line) or not self._begins(number):
             return False
         return _STATEMENT.match(line) is not None
@@ -160,7 +168,11 @@ class _Source:
         body = self.body_of(number)
         if seen is None or number not in seen.kept:
             return True
-        return body is not None and not any(other in seen.counts for other in body)
+        if body is None:
+            return False
+        if body.start not in self._dropped:
+            self._dropped[body.start] = not any(other in seen.counts for other in body)
+        return self._dropped[body.start]
 
     def beside(self, number: int, counts: Mapping[int, int]) -> int | None:
         """Return how often the nearest statement ran that runs exactly when this one does; None where there is none."""
@@ -178,14 +190,14 @@ class _Source:
                 return counts[at]
         for at in range(statement.stop, body.stop):
             # A condition is come to as the statement before it is; what it leads to is not.
-            if at in counts and not self._is_guarded(at) and not _LABEL.match(self.code[at].strip()):
+            if at in counts and not self._is_guarded(at) and not _LABEL.match(self._words(at)):
                 return counts[at]
             if self._is_no_plain_statement(at):
                 break
         return None
 
     def _is_no_plain_statement(self, number: int) -> bool:
-        line = self.code[number].strip()
+        line = self._words(number)
         return line.endswith(("{", "}", ":")) or _BRANCHING.match(line) is not None or self._is_guarded(number)
 
     def _begins(self, number: int) -> bool:
@@ -198,12 +210,16 @@ class _Source:
         return text.endswith("else") or _BEHIND_CONDITION.match(text) is not None
 
     def _before(self, number: int) -> str:
-        return next((line.strip() for line in reversed(self.code[:number]) if line.strip()), "")
+        before = next((at for at in range(number - 1, -1, -1) if self.code[at].strip()), 0)
+        return self._words(before)
+
+    def _words(self, number: int) -> str:
+        return self.code[number].strip()[:_LONGEST_LINE]
 
     def _whole_statement(self, number: int, body: range) -> range:
         """Return the lines of the statement that begins at ``number``: up to the first that ends one."""
         end = number
-        while end + 1 in body and not self.code[end].strip().endswith(_ENDS):
+        while end + 1 in body and not self._words(end).endswith(_ENDS):
             end += 1
         return range(number, end + 1)
 

@@ -38,7 +38,8 @@ class Profile:
 
     ``only`` has the scenarios of which less is asked. More seeds are added where a metric is undecided, up to
     ``most_seeds`` (0: none) and as long as ``budget_s`` seconds of such trials are not over (0: no limit).
-    ``perturbed`` asks for a perturbed base beside base, as a measure of what means nothing.
+    ``perturbed`` asks for a perturbed base beside base, as a measure of what means nothing, ``coverage`` for which of the
+    patch's lines run.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Profile:
     most_seeds: int = 0
     budget_s: float = 0.0
     perturbed: bool = False
+    coverage: bool = False
 
     def asks(self, scenario: str, topology: str, seed: int | None = None) -> bool:
         """Whether a trial is asked for; of any seed where there is none. A variant (``NAME+knob=value``) is its scenario."""

@@ -95,9 +95,8 @@ def own_message_id(record: RunRecord, occasion: Occasion) -> str:
     whom = sorted(address.key for address in occasion.recipients.everybody)
     answers = occasion.message.message_id if occasion.message is not None else ""
     said = "\0".join([record.run_id, str(record.verdict.outcome), answers or "", *whom])
-    digest = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:20]
-    stamp = "".join(char for char in record.started[:10] if char in "0123456789")
-    return f"{stamp}.{digest}{OWN_ID}{occasion.sender.address.rpartition('@')[2]}"
+    digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:20]
+    return f"{digest}{OWN_ID}{occasion.sender.address.rpartition('@')[2]}"
 
 
 def body(record: RunRecord, occasion: Occasion) -> str:

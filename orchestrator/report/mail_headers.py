@@ -6,10 +6,10 @@ long message ids as words (which nobody threads by), so that fields are made her
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.header import Header
 from email.utils import parseaddr
 
 from orchestrator.errors import UserError
@@ -22,7 +22,10 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}|localhost")
 _ID = re.compile(r"[!-;=?A-~]{1,480}@[!-;=?A-~]{1,480}")
 _NAME = re.compile(r"[A-Z][A-Za-z0-9-]{0,60}")
 _ATOMS = re.compile(rf"{_ATOM}(?: {_ATOM})*")
-LONGEST_SUBJECT = 500
+LONGEST_WORD = 60
+LONGEST_NAME = 100
+WORD_OCTETS = 42
+"""So many octets make an encoded word that fits a line beside the longest of our fields' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def read_address(text: str) -> Address | None:
         name, address = parseaddr(_one_line(text)[:1000])
     except (RecursionError, ValueError, IndexError):
         return None
-    return Address(_one_line(name), address) if is_address(address) else None
+    return Address(_one_line(name)[:LONGEST_NAME], address) if is_address(address) else None
 
 
 def require_address(text: str, *, what: str) -> Address:
@@ -78,9 +81,9 @@ def field(name: str, value: str) -> str:
     text = _one_line(value)
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a field")
-    if text.isascii() and "=?" not in text:
+    if text.isascii() and "=?" not in text and all(len(word) <= LONGEST_WORD for word in text.split(" ")):
         return _folded(name, text.split(" "))
-    return f"{name}: {Header(text, 'utf-8', maxlinelen=LINE, header_name=name).encode()}"
+    return _folded(name, _encoded_words(text))
 
 
 def ids_field(name: str, ids: Sequence[str]) -> str:
@@ -105,13 +108,23 @@ def _folded(name: str, words: Sequence[str]) -> str:
 
 def _phrase(name: str) -> str:
     """Return a name as RFC 5322's phrase: atoms, a quoted string, or encoded words."""
-    if not name.isascii() or "=?" in name:
-        # One word of it on a line: a fold inside an encoded phrase is between two words.
-        return Header(name, "utf-8", maxlinelen=LINE - 10, header_name="To").encode(linesep="\n")
+    if not name.isascii() or "=?" in name or len(name) > LONGEST_WORD:
+        return "\n ".join(_encoded_words(name))
     if _ATOMS.fullmatch(name):
         return name
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _encoded_words(text: str) -> list[str]:
+    """Return ``text`` as encoded words of at most 75 characters (RFC 2047), cut between characters."""
+    pieces: list[bytes] = [b""]
+    for char in text:
+        octets = char.encode()
+        if len(pieces[-1]) + len(octets) > WORD_OCTETS:
+            pieces.append(b"")
+        pieces[-1] += octets
+    return [f"=?utf-8?b?{base64.b64encode(piece).decode()}?=" for piece in pieces]
 
 
 def _one_line(text: str) -> str:

@@ -100,7 +100,8 @@ def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:
         ("seeds", " ".join(str(seed) for seed in seeds)),
         ("orchestrator", version),
     ]
-    return tuple((name, plain(strangers(value))) for name, value in facts if value)
+    # A name, a colon and an address would be a trailer to some.
+    return tuple((name, plain(strangers(value)).replace("@", " at ")) for name, value in facts if value)
 
 
 def _config(record: RunRecord) -> str:

@@ -66,6 +66,8 @@ def trial_from_json(data: Json, where: str) -> TrialResult:
 def _nested(data: Json, where: str) -> dict[str, Any]:
     flat = dict(_object(data, where))
     given = flat.pop("id", None)
+    if "spec" in flat:
+        raise MalformedRecord(f"{where}: unknown key 'spec': a trial's specification stands flat in it")
     nested = {**flat, "spec": {key: flat.pop(key) for key in _SPEC if key in flat}}
     nested = {key: value for key, value in nested.items() if key not in _SPEC}
     expected = decode(TrialResult, nested, where).spec.id

@@ -12,6 +12,7 @@ import pytest
 from tests.command import (
     LINUX,
     MAIL,
+    PLAIN,
     Outcome,
     eventually,
     is_running,
@@ -22,7 +23,7 @@ from tests.command import (
 pytestmark = pytest.mark.qemu
 
 WORDS = (
-    "test", MAIL, "--linux", LINUX, "--scenario", "memcg-limit", "--topology", "two-node", "--seeds", "1", "--again",
+    "test", MAIL, "--linux", LINUX, *PLAIN, "--scenario", "memcg-limit", "--topology", "two-node", "--seeds", "1", "--again",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.command import LINUX, REPOSITORY, Outcome, orchestrator
+from tests.command import LINUX, PLAIN, REPOSITORY, Outcome, orchestrator
 
 pytestmark = pytest.mark.qemu
 
@@ -62,7 +62,7 @@ KNOWN_BAD = (
 def run(known: KnownBad, results: Path) -> Outcome:
     """One trial a kernel, run again if it was run before: its digest is then compared with the earlier one's."""
     return orchestrator(
-        "test", PATCHES / f"{known.patch}.diff", "--linux", LINUX, "--scenario", known.scenario,
+        "test", PATCHES / f"{known.patch}.diff", "--linux", LINUX, *PLAIN, "--scenario", known.scenario,
         "--topology", known.topology, "--seeds", "1", "--again", results=results,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.host.workspace import cache_root
-from tests.command import LINUX, MAIL, REPOSITORY, Outcome, orchestrator, small_test
+from tests.command import LINUX, MAIL, PLAIN, REPOSITORY, Outcome, orchestrator, small_test
 
 pytestmark = pytest.mark.qemu
 
@@ -105,7 +105,7 @@ def test_users_own_tree_is_used_and_not_changed(main_run: Outcome, tmp_path: Pat
     subprocess.run(["git", "clone", "--quiet", "--bare", "--shared", str(source), str(tree)], check=True)
     before = fingerprint(tree)
     outcome = orchestrator(
-        "test", MAIL, "--linux", tree, "--scenario", "memcg-limit", "--topology", "two-node", "--seeds", "1",
+        "test", MAIL, "--linux", tree, *PLAIN, "--scenario", "memcg-limit", "--topology", "two-node", "--seeds", "1",
         results=tmp_path / "results",
     )  # fmt: skip
     assert outcome.status == 0, outcome.stderr

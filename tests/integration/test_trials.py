@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.command import LINUX, MAIL, REPOSITORY, Outcome, orchestrator, small_test
+from tests.command import LINUX, MAIL, PLAIN, REPOSITORY, Outcome, orchestrator, small_test
 
 pytestmark = pytest.mark.qemu
 
@@ -47,7 +47,7 @@ def test_sealed_trial_twice_gives_the_same_digest_also_on_a_busy_host(main_run: 
 
 def test_every_topology_is_read_back_as_it_was_asked_for(tmp_path: Path) -> None:
     outcome = orchestrator(
-        "test", MAIL, "--linux", LINUX, "--scenario", "pool-limit", "--topology", "one-node", "--topology", "four-node",
+        "test", MAIL, "--linux", LINUX, *PLAIN, "--scenario", "pool-limit", "--topology", "one-node", "--topology", "four-node",
         "--seeds", "1", results=tmp_path,
     )  # fmt: skip
     assert outcome.status == 0, outcome.stderr
@@ -91,7 +91,7 @@ def test_installed_package_works_away_from_the_checkout(main_run: Outcome, tmp_p
     environment = {**os.environ, "PYTHONPATH": str(target)}
     done = subprocess.run(
         [
-            sys.executable, "-P", "-m", "orchestrator", "test", str(MAIL), "--linux", LINUX, "--scenario", "memcg-limit",
+            sys.executable, "-P", "-m", "orchestrator", "test", str(MAIL), "--linux", LINUX, *PLAIN, "--scenario", "memcg-limit",
             "--topology", "two-node", "--seeds", "1",
         ],
         cwd=elsewhere, env=environment, capture_output=True, text=True, check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -27,6 +28,7 @@ LARGEST = 2_000_000
 TEXT = 300
 
 MARKS = {"PASS": "=", "IMPROVEMENT": "✓", "CHANGED": "≠", "REGRESSION": "✗", "INCONCLUSIVE": "?", "ERROR": "!", "": "○"}
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)", re.ASCII)
 _MOVED = frozenset({Change.REGRESSED, Change.CHANGED, Change.IMPROVED})
 
 
@@ -85,14 +87,22 @@ def _page(runs: Sequence[PastRun], most: int, histories: int, text: int) -> str:
 
 def _row(run: PastRun) -> RunRow:
     # A name may begin with what a browser takes for a scheme.
-    folder = "./" + quote(run.run_id, safe="")
+    folder = "./" + quote(_name_bytes(run.run_id), safe="")
     return RunRow(
         run=run,
         link=f"{folder}/report.html" if run.page else f"{folder}/",
         mark=MARKS.get(run.outcome, "?"),
-        when=run.started[:16].replace("T", " "),
+        when=f"{moment[1]} {moment[2]}" if (moment := _MOMENT.match(run.started)) else "",
         took=format_seconds(run.seconds) if run.seconds is not None and run.seconds >= 0 else "",
     )
+
+
+def _name_bytes(name: str) -> bytes:
+    """Return a folder's name as the system has it; it need not be text."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "replace")
 
 
 def _histories(rows: Sequence[RunRow], most: int) -> list[History]:
@@ -101,7 +111,7 @@ def _histories(rows: Sequence[RunRow], most: int) -> list[History]:
     for row in rows:
         for metric in row.run.metrics:
             found.setdefault((metric.scenario, metric.topology, metric.metric), []).append((row, metric))
-    long = [(key, points) for key, points in found.items() if len(points) > 1]
+    long = [(key, points) for key, points in found.items() if len(points) > 1 and _has_value(points)]
     long.sort(key=lambda item: (-sum(metric.change in _MOVED for _, metric in item[1]), -len(item[1]), item[0]))
     return [
         History(
@@ -114,6 +124,10 @@ def _histories(rows: Sequence[RunRow], most: int) -> list[History]:
         )
         for number, (key, points) in enumerate(long[:most])
     ]
+
+
+def _has_value(points: Sequence[tuple[RunRow, PastMetric]]) -> bool:
+    return any(value is not None for _, metric in points[:POINTS] for value in (metric.base, metric.patched))
 
 
 def _plot(key: tuple[str, str, str], points: Sequence[tuple[RunRow, PastMetric]], name: str) -> str:

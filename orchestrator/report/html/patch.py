@@ -149,9 +149,9 @@ def _said(line: CoveredLine) -> str:
 
 
 def _short(number: int) -> str:
-    for limit, word in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
-        if number >= limit:
-            return f"{number / (limit if word != 'k' else 1000):.3g}{word}"
+    for limit, word in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= limit * (10 if word == "k" else 1):
+            return f"{number / limit:.0f}{word}" if number >= 100 * limit else f"{number / limit:.3g}{word}"
     return str(number)
 
 

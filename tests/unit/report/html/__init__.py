@@ -1,0 +1,1 @@
+"""Tests of the page and the index; what they look like in a browser is in tests/contract."""
