@@ -28,7 +28,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("lint-imports")
-    session.run("shellcheck", "--shell=sh", "quickstart", ".ci/run")
+    session.run("shellcheck", "--shell=sh", "quickstart", ".ci/run", "contrib/ci-run", "contrib/prune-cache")
+    session.run("shellcheck", "contrib/mm-ci/run-zswap-tests.sh")
     session.run("shellcheck", "--shell=busybox", "--exclude=SC1091", *_guest_scripts())
     session.run("codespell")
 

@@ -16,11 +16,13 @@ from orchestrator.executor import local_executor, run_jobs
 from orchestrator.guest.image import GuestImage
 from orchestrator.guest.payload import SshFiles, keys_payload, trial_payload
 from orchestrator.host.deadline import Cancellation
+from orchestrator.host.load import host_times, load_a_cpu
 from orchestrator.host.resources import Resources
 from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import content_key
 from orchestrator.judge.invariants import check_invariants
 from orchestrator.judge.kernel_log import scan_kernel_log, told_where, with_kernel_log
+from orchestrator.judge.live import LOAD, STEAL
 from orchestrator.kernel.decode import Decoder
 from orchestrator.kernel.selftests import Selftests
 from orchestrator.machine.argv import Accelerator, qemu_argv
@@ -167,12 +169,15 @@ class TrialRunner:
 
     def _attempt(self, request: TrialRequest) -> TrialResult:
         request = dataclasses.replace(request, scenario=self._with_limit(request))
+        before = host_times()
         finished = run_trial(request, cancellation=self._cancellation)
         log = request.folder / "console.log"
         text = log.read_bytes().decode("utf-8", "replace") if log.exists() else ""
         if request.spec.sealed:
             text = sealed_part(text)
         environment = {"qemu": self._parts.qemu, "accelerator": str(request.accelerator)}
+        if not request.spec.sealed:
+            environment |= {STEAL: str(host_times().steal_percent(before)), LOAD: str(load_a_cpu())}
         # A sealed guest's machine is left, and a record read, only after it has said that its scenario is over.
         last = SEALED_END if request.spec.sealed and finished.measured is not None else ""
         result = with_kernel_log(finished.result, scan_kernel_log(text, last_mark=last))

@@ -12,7 +12,7 @@ from tests.command import Outcome, small_test
 @pytest.fixture(scope="session")
 def main_run(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """The main job, small: the review mail, memcg-limit on two nodes, one seed."""
-    return small_test("--again", results=tmp_path_factory.mktemp("main"))
+    return small_test("--again", "--perturbed", "--coverage", results=tmp_path_factory.mktemp("main"))
 
 
 @pytest.fixture(scope="session")

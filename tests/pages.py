@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
 from orchestrator.model.repeat import Repeat
 from orchestrator.model.run import RunRecord
 from orchestrator.model.tree import Confidence
+from orchestrator.report.html.page import render_page
 from orchestrator.report.material import Material
 from orchestrator.run_view import material_of
 
@@ -23,6 +25,12 @@ STATES = (LineState.EXECUTED, LineState.MISSED, LineState.NOT_COMPILED)
 def recorded(name: str) -> Material:
     """Return a recorded run."""
     return material_of(name, RUNS)
+
+
+@functools.cache
+def page_of(name: str) -> str:
+    """Return a recorded run's page; "whole" is the run with everything on it. Made once: plots take their time."""
+    return render_page(whole() if name == "whole" else recorded(name))
 
 
 def covered(record: RunRecord) -> PatchCoverage:

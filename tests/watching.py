@@ -78,16 +78,19 @@ def patch(
     words = [tag, *([f"v{version}"] if version > 1 else []), *([f"{number}/{total}"] if total else [])]
     return mail(
         subject=f"[{' '.join(words)}] {title}",
-        body=f"Because.\n\nSigned-off-by: A Uthor <a@example.org>\n---\n{diff(number, path=path, text=text or title)}-- \n2.39.5\n",
+        body=f"Because.\n\nSigned-off-by: A Uthor <a@example.org>\n---\n{diff(number, path=path, text=text or f'{title} v{version}')}-- \n2.39.5\n",
         message_id=message_id or f"{number}.{'-'.join(title.split())}.v{version}@example.org",
         answers=answers,
         **more,
     )
 
 
-def posting(name: str, parts: int, *, version: int = 1, cover: bool = True, **more: Any) -> list[bytes]:
-    """Return a series in the order in which git send-email sends it: cover letter, then parts that answer it."""
-    head = f"{name}.v{version}@example.org" if cover else ""
+def posting(name: str, parts: int, *, version: int = 1, cover: bool = True, threads: bool = True, **more: Any) -> list[bytes]:
+    """Return a series in the order in which git send-email sends it: cover letter, then parts that answer it.
+
+    Without a cover letter they answer the first part; without ``threads`` nothing.
+    """
+    head = f"{name}.v{version}@example.org" if cover else f"1.{name}.v{version}@example.org"
     found = []
     if cover:
         tag = f"[PATCH{f' v{version}' if version > 1 else ''} 0/{parts}]"
@@ -97,7 +100,7 @@ def posting(name: str, parts: int, *, version: int = 1, cover: bool = True, **mo
         found.append(
             patch(
                 f"{name} part {number}", number, parts, version=version, message_id=f"{number}.{name}.v{version}@example.org",
-                answers=head, **more,
+                answers=head if threads and (cover or number > 1) else "", **more,
             )
         )  # fmt: skip
     return found
@@ -251,7 +254,7 @@ class Bench:
         quiet = 0
         for _ in range(rounds):
             self.watcher.look_again()
-            quiet = 0 if self.watcher.round() else quiet + 1
+            quiet = 0 if self.watcher.round() or State.RUNNING in self.states() else quiet + 1
             if quiet > 2:
                 return
         raise AssertionError(f"never at rest: {self.events[-20:]}")

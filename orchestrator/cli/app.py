@@ -15,6 +15,7 @@ import typer
 from orchestrator.cli.b4_check import b4_check
 from orchestrator.cli.bisect import bisect
 from orchestrator.cli.boot import boot
+from orchestrator.cli.compare import compare
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.failures import explained
 from orchestrator.cli.history import history, show
@@ -43,6 +44,7 @@ app.command()(doctor)
 app.command()(boot)
 app.command()(bisect)
 app.command()(replay)
+app.command()(compare)
 app.command()(report)
 app.command("b4-check")(b4_check)
 app.command("mail")(write_mail)

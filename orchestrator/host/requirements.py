@@ -86,6 +86,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 )
 
 TEST_REQUIREMENTS: tuple[Requirement, ...] = (
+    _needed("curl", "curl", "contrib/ci-run fetches links with it"),
+    _needed("systemd-analyze", "systemd", "checks the units in contrib/systemd"),
     _needed("public-inbox-httpd", "public-inbox", "a mail archive on this machine, which the tests read through b4"),
 )
 """What the project's own tests need beside that."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from orchestrator.judge.effects import EQUIVALENCE_LEVEL, Estimate, Observed, estimates
 from orchestrator.judge.interest import scale_of
+from orchestrator.judge.live import RankEstimate, rank_estimate
 from orchestrator.judge.order import in_order
 from orchestrator.judge.pairs import Cell, Pair, is_usable, names_in, pairs_by_cell, typical, value_of, why_not
 from orchestrator.judge.statistics import Scale, holm
@@ -65,6 +66,11 @@ class _Case:
         """The values of the seeds that have both."""
         both = zip(self.base, self.patched, strict=True)
         return [(old, new) for old, new in both if old is not None and new is not None]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the trials ran in the host's time."""
+        return any(not pair.base.spec.sealed for pair in self.pairs)
 
     @property
     def scale(self) -> Scale:
@@ -149,7 +155,11 @@ def _case(
 
 def _judged(cases: Mapping[int, _Case], *, repeatable: bool) -> dict[int, MetricChange]:
     """Return the changes of the metrics that both kernels have, with their numbers."""
-    found = dict(zip(cases, estimates([_observed(case) for case in cases.values()]), strict=True))
+    found: dict[int, Estimate | RankEstimate | None] = {
+        at: rank_estimate(_observed(case)) for at, case in cases.items() if case.is_live
+    }
+    sealed = {at: case for at, case in cases.items() if not case.is_live}
+    found |= dict(zip(sealed, estimates([_observed(case) for case in sealed.values()]), strict=True))
     corrected: dict[int, float] = {}
     for primary in (True, False):
         tier = {
@@ -159,7 +169,7 @@ def _judged(cases: Mapping[int, _Case], *, repeatable: bool) -> dict[int, Metric
         }
         corrected |= dict(zip(tier, holm(list(tier.values())), strict=True))
     return {
-        at: _single(case, repeatable=repeatable)
+        at: _single(case, repeatable=repeatable and not case.is_live)
         if (estimate := found[at]) is None
         else _with_estimate(case, estimate, corrected[at])
         for at, case in cases.items()
@@ -178,7 +188,7 @@ def _observed(case: _Case) -> Observed:
     )
 
 
-def _with_estimate(case: _Case, estimate: Estimate, corrected: float) -> MetricChange:
+def _with_estimate(case: _Case, estimate: Estimate | RankEstimate, corrected: float) -> MetricChange:
     level = PRIMARY_LEVEL if case.is_primary else OTHER_LEVEL
     worse = _is_worse(case, estimate.mean)
     change = Change.UNCLEAR

@@ -15,6 +15,7 @@ from orchestrator.errors import PatchFault
 from orchestrator.judge.compare import NullBuild, compare
 from orchestrator.judge.covered_lines import uncovered
 from orchestrator.judge.findings import find_all, is_new_but_blameless
+from orchestrator.judge.live import lines_on_busy_host
 from orchestrator.judge.order import Share, Stem, relative_size, shares_of, stem_of
 from orchestrator.judge.pairs import is_usable, pairs_by_cell
 from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding, sentence_on_undecided
@@ -145,6 +146,7 @@ def decide(
             *_without_metrics(scenarios, case),
             *_without_values(case),
             *uncovered(coverage),
+            *lines_on_busy_host(judged),
         ),
     )
 

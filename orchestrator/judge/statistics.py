@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 FARTHEST = 50.0
 """How far from zero the scale is believed: sinh(50) is 2.6e21, more than any counter holds, and no infinity."""
@@ -104,3 +104,33 @@ def holm(probabilities: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(order) - rank) * probabilities[at]))
         corrected[at] = largest
     return corrected
+
+
+RESAMPLES = 2000
+
+
+def middle_shift(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return the median of all differences between the two samples: how far the one is shifted against the other."""
+    return median(new - old for old in before for new in after)
+
+
+def rank_tail(larger: Sequence[float], smaller: Sequence[float]) -> float:
+    """Return how probable ranks like these are if ``larger`` is no larger (Mann and Whitney, one-sided, ties counted)."""
+    if len({*larger, *smaller}) == 1:
+        return 1.0
+    from scipy import stats
+
+    return float(stats.mannwhitneyu(larger, smaller, alternative="greater").pvalue)
+
+
+def bootstrap_interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the difference of medians; the same samples give the same interval."""
+    import numpy as np
+
+    generator = np.random.default_rng(RESAMPLES)
+    drawn = [
+        np.median(generator.choice(np.asarray(side, dtype=float), size=(RESAMPLES, len(side))), axis=1)
+        for side in (before, after)
+    ]
+    low, high = np.percentile(drawn[1] - drawn[0], [2.5, 97.5])
+    return float(low), float(high)

@@ -82,7 +82,7 @@ class Group:
 
 def metric_rows(record: RunRecord) -> tuple[Row, ...]:
     """Return all rows of a run, in the judge's order."""
-    return tuple(_row(change) for change in record.verdict.changes)
+    return tuple(row_of(change) for change in record.verdict.changes)
 
 
 def groups(record: RunRecord, *, everything: bool = False) -> tuple[Group, ...]:
@@ -113,7 +113,8 @@ def _with_their_nodes(rows: Sequence[Row], *, everything: bool) -> list[Row]:
     return shown
 
 
-def _row(change: MetricChange) -> Row:
+def row_of(change: MetricChange) -> Row:
+    """Return a metric's change as a row."""
     stem, _, node = change.metric.partition("@node")
     moves = [
         new - old for old, new in zip(change.base, change.patched, strict=True) if old is not None and new is not None

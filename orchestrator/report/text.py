@@ -103,22 +103,23 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
 def _group_lines(group: Group) -> list[str]:
     lines = [group_title(group)]
     if group.rows:
-        lines += _aligned([HEAD, *(cells(row) for row in group.rows)])
+        lines += aligned([HEAD, *(cells(row) for row in group.rows)])
     if quiet := quiet_line(group):
         lines.append(f"  {quiet}")
     return lines
 
 
 def _sweep_lines(table: SweepTable) -> list[str]:
-    return [table.title, *_aligned([table.head, *table.rows])]
+    return [table.title, *aligned([table.head, *table.rows])]
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+def aligned(table: Sequence[Sequence[str]], left: frozenset[int] = _LEFT) -> list[str]:
+    """Return rows as lines with their columns below each other; ``left`` are the columns of words, not of numbers."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         "  "
         + "  ".join(
-            text.ljust(width) if column in _LEFT else text.rjust(width)
+            text.ljust(width) if column in left else text.rjust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in table

@@ -70,8 +70,10 @@ class RunDirectory:
     def open(cls, results: Path, run: str) -> RunDirectory:
         """Return the folder of a run that is there: ``run`` is its id in ``results``, or a path to it."""
         for path in (results / run, Path(run)):
-            if run and (path / PLAN).is_file():
-                return cls(path)
+            # What is no name for a file is no run either.
+            with contextlib.suppress(OSError, ValueError):
+                if run and (path / PLAN).is_file():
+                    return cls(path)
         runs = sorted(folder.parent.name for folder in results.glob(f"*/{PLAN}"))[-3:]
         hint = f"the latest runs there are {', '.join(runs)}" if runs else f"there are no runs in {results}"
         raise UserError(f"there is no run {run!r} in {results}", hint=hint)

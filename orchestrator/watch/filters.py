@@ -29,13 +29,13 @@ def too_large(series: Series, wanted: Filter) -> str:
 def not_for_us(series: Series, wanted: Filter) -> str:
     """Return why a series is not to be tested unasked, "" when it is."""
     sender = address_of(series.sender)
-    tags = {tag.lower() for tag in series.tags}
+    tags = {tag.lower(): tag for tag in series.tags}
     if wanted.lists and not set(wanted.lists) & set(series.lists):
         return f"it was sent to none of {', '.join(wanted.lists)}"
-    if wanted.tags and not tags & {tag.lower() for tag in wanted.tags}:
+    if wanted.tags and not tags.keys() & {tag.lower() for tag in wanted.tags}:
         return f"its subject has none of the tags {', '.join(wanted.tags)}"
-    if unwanted := sorted(tags & {tag.lower() for tag in wanted.without_tags}):
-        return f"its subject has the tag {unwanted[0]}"
+    if unwanted := sorted(tags.keys() & {tag.lower() for tag in wanted.without_tags}):
+        return f"its subject has the tag {tags[unwanted[0]]}"
     if wanted.authors and not _any_match([sender], wanted.authors):
         return f"{sender or 'its sender'} is none of the authors wanted"
     if _any_match([sender], wanted.without_authors):

@@ -111,7 +111,11 @@ class Intray:
         found: list[Entry] = []
         for entry in self._queue.entries([State.SEEN], where="s.thread = ? AND s.numbered = 1", values=[thread]):
             fits = [
-                other for other in found if _alike(other, entry) and not self._indexes(other) & self._indexes(entry)
+                other
+                for other in found
+                if _alike(other, entry)
+                and not self._indexes(other) & self._indexes(entry)
+                and self._around(other) & self._around(entry)
             ]
             if not fits:
                 found.append(entry)
@@ -153,24 +157,34 @@ class Intray:
             return
         where = "s.thread = ? AND s.numbered = 1 AND s.version = ? AND s.total = ? AND s.address = ? AND s.resend = ?"
         values = [thread, letter.envelope.subject.version, letter.total, letter.envelope.address, int(letter.resend)]
-        found = self._queue.entries(where=where, values=values)
-        for entry in reversed(found):
-            if letter.index not in self._indexes(entry):
-                self._add(entry, letter)
-                return
-        for entry in [] if found or letter.envelope.parents else self._rootless(values[1:]):
-            if letter.index not in self._indexes(entry):
-                for table in ("node", "message", "series"):
-                    self._db.run(f"UPDATE {table} SET thread = ? WHERE thread = ?", entry.thread, thread)  # noqa: S608
-                self._add(entry, letter)
-                return
+        found = [
+            entry
+            for entry in reversed(self._queue.entries(where=where, values=values))
+            if letter.index not in self._indexes(entry)
+        ]
+        around = {letter.message_id, *letter.envelope.parents}
+        near = [entry for entry in found if self._around(entry) & around]
+        if near or found:
+            self._add((near or found)[0], letter)
+            return
+        torn = [] if letter.envelope.parents or not letter.index else self._rootless(values[1:])
+        fits = [entry for entry in torn if letter.index not in self._indexes(entry)]
+        if len(fits) == 1:
+            for table in ("node", "message", "series"):
+                self._db.run(f"UPDATE {table} SET thread = ? WHERE thread = ?", fits[0].thread, thread)  # noqa: S608
+            self._add(fits[0], letter)
+            return
         self._begin(letter, thread)
 
     def _rootless(self, values: Sequence[Any]) -> list[Entry]:
-        """Return open series of the same kind whose messages answer nothing: sent without threads."""
+        """Return open series of the same kind whose patches answer nothing: sent without threads.
+
+        A cover letter never answers anything; of those nothing follows.
+        """
         where = (
             "s.numbered = 1 AND s.version = ? AND s.total = ? AND s.address = ? AND s.resend = ? AND s.changed > ? AND NOT EXISTS "
-            "(SELECT 1 FROM part p JOIN message m ON m.id = p.message WHERE p.series = s.id AND m.parents != '[]')"
+            "(SELECT 1 FROM part p JOIN message m ON m.id = p.message WHERE p.series = s.id "
+            "AND (m.parents != '[]' OR m.\"index\" = 0))"
         )
         since = self._queue.clock.now() - CLOSE_S
         return self._queue.entries([State.SEEN], where=where, values=[*values, since])
@@ -216,6 +230,11 @@ class Intray:
         first = messages[0]
         key = "".join(first.title.split()).lower() if first.index in {None, 0, 1} else ""
         self._queue.change(series, title=first.title, title_key=key)
+
+    def _around(self, entry: Entry) -> set[str]:
+        """Return the ids of a series' messages, and of what they answer."""
+        messages = self._queue.messages(entry.id)
+        return {message.id for message in messages} | {parent for message in messages for parent in message.parents}
 
     def _indexes(self, entry: Entry) -> set[int]:
         return {message.index or 0 for message in self._queue.messages(entry.id)}

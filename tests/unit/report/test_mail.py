@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import email.charset
 import os
 import re
+from pathlib import Path
 
 import b4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import PatchFault, UserError
-from orchestrator.errors import Evidence
+from orchestrator.errors import Evidence, PatchFault, UserError
 from orchestrator.model.bisection import Bisection
 from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
 from orchestrator.model.mail import EarlierReport, Merged
@@ -28,6 +29,9 @@ from orchestrator.report.mail_words import WIDTH
 from tests.hostile import CORPUS, hostile_record
 from tests.unit.record_builder import A2_BASE, A2_V5, BASE, PATCHED, record, spec, trial
 from tests.unit.report.mails import RUNS, SENDER, mail_on, message, parsed, posted, recorded, with_message
+
+# b4 changes for the whole process how the standard library encodes headers.
+email.charset.add_charset("utf-8", email.charset.SHORTEST, email.charset.BASE64, "utf-8")
 
 GOLDEN = ("pass", "changed", "regression", "inconclusive", "our-error", "a2-built-two-seeds")
 KASAN = (
@@ -156,8 +160,6 @@ def test_mail_has_what_is_needed_to_do_it_again() -> None:
 
 
 def test_mail_when_the_tree_is_a_users_own_then_its_path_is_nobodys_business() -> None:
-    from pathlib import Path
-
     found = recorded("changed")
     source = dataclasses.replace(found.trees.source, spec="/home/jo/secret/linux", tree=Path("/home/jo/secret/linux"))
     base = dataclasses.replace(found.trees.base, commit="f" * 40)

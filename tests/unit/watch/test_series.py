@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.watch import Budgets, Completion, Filter, Incomplete, RunSettings
@@ -444,7 +444,7 @@ def test_threads_when_a_mail_refers_to_two_series_then_neither_takes_the_others_
     assert sorted(entry.title for entry in bench.entries() if entry.state is State.SENT) == ["alpha", "beta"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(st.data())
 def test_series_when_mails_come_in_any_order_and_more_than_once_then_each_is_tested_once(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -472,3 +472,34 @@ def test_author_when_addresses_are_written_otherwise_then_the_same_sender(bench:
     bench.settle()
 
     assert bench.runs == ["start 1 1 quick"]
+
+
+def test_series_when_the_same_patch_is_a_new_version_then_tested_as_that(bench: Bench) -> None:
+    bench.deliver(patch("alpha", text="x"))
+    bench.settle()
+
+    bench.deliver(patch("alpha", text="x", version=2))
+    bench.settle()
+
+    assert bench.states() == [State.SENT, State.SENT]
+
+
+def test_series_when_it_has_no_threads_and_a_cover_letter_then_they_come_together(bench: Bench) -> None:
+    bench.deliver(*posting("alpha", 3, threads=False))
+
+    bench.settle()
+
+    assert bench.runs in (["start 1 1 quick"], ["start 2 1 quick"])
+    tested = next(entry for entry in bench.entries() if entry.state is State.SENT)
+    assert "alpha.v1@example.org" in {message.id for message in bench.queue.messages(tested.id)}
+
+
+def test_series_when_a_small_fix_answers_it_in_the_same_thread_then_both_are_tested(tmp_path: Path) -> None:
+    with watching(tmp_path, runner=FakeRunner(tmp_path / "runs.log", polls=3)) as bench:
+        bench.deliver(*posting("alpha", 2, version=3))
+        bench.watcher.look_again()
+        bench.watcher.round()
+        bench.deliver(patch("fix build", answers="2.alpha.v3@example.org"))
+        bench.settle()
+
+        assert bench.states() == [State.SENT, State.SENT]

@@ -13,7 +13,7 @@ from orchestrator.report.html.page import LADDER, LARGEST, Limits, render_page
 from orchestrator.report.html.rendering import content_policy
 from orchestrator.report.material import Material
 from tests.hostile import CORPUS, MARK, hostile_record
-from tests.pages import RECORDED, RUNS, Elements, recorded, whole
+from tests.pages import RECORDED, RUNS, Elements, page_of, recorded, whole
 from tests.unit.record_builder import record
 
 SECTIONS = (
@@ -28,7 +28,7 @@ TAGS = frozenset(
 @pytest.mark.parametrize("name", RECORDED)
 def test_render_page_of_a_recorded_run_then_verdict_sentences_and_all_sections(name: str) -> None:
     material = recorded(name)
-    elements = Elements(render_page(material))
+    elements = Elements(page_of(name))
     assert material.record.verdict.outcome in elements.text
     for sentence in material.record.verdict.sentences:
         assert sentence in elements.text
@@ -37,12 +37,12 @@ def test_render_page_of_a_recorded_run_then_verdict_sentences_and_all_sections(n
 
 
 def test_render_page_twice_then_the_same_text() -> None:
-    assert render_page(recorded("changed")) == render_page(recorded("changed"))
+    assert render_page(recorded("regression")) == page_of("regression")
 
 
 @pytest.mark.parametrize("name", ["regression", "changed"])
 def test_render_page_then_links_lead_somewhere_on_it_and_identifiers_are_unique(name: str) -> None:
-    elements = Elements(render_page(recorded(name)))
+    elements = Elements(page_of(name))
     places = [str(attributes["id"]) for _, attributes in elements.found if "id" in attributes]
     assert len(places) == len(set(places))
     links = [str(attributes["href"]) for attributes in elements.tagged("a")]
@@ -51,7 +51,7 @@ def test_render_page_then_links_lead_somewhere_on_it_and_identifiers_are_unique(
 
 
 def test_render_page_then_nothing_is_loaded_and_the_policy_holds_our_sums_only() -> None:
-    page = render_page(whole())
+    page = page_of("whole")
     elements = Elements(page)
     assert {attributes.get("href") for attributes in elements.tagged("link")} == {"data:,"}
     assert not any("src" in attributes or "style" in attributes for _, attributes in elements.found)
@@ -64,14 +64,14 @@ def test_render_page_then_nothing_is_loaded_and_the_policy_holds_our_sums_only()
 def test_render_page_when_a_metric_moved_then_its_plot_effect_and_interval() -> None:
     material = recorded("changed")
     change = next(each for each in material.record.verdict.changes if each.change is Change.CHANGED)
-    elements = Elements(render_page(material))
+    elements = Elements(page_of("changed"))
     labels = [str(attributes.get("aria-label")) for attributes in elements.tagged("svg")]
     assert any(label.startswith(f"{change.metric} by seed: base 4096, 4096, 4096; patched 0, 0, 0") for label in labels)
     assert "effect −4096 (−4100" in elements.text
 
 
 def test_render_page_when_the_folder_has_samples_then_pool_and_nodes_over_time() -> None:
-    elements = Elements(render_page(recorded("changed")))
+    elements = Elements(page_of("changed"))
     labels = " ".join(str(attributes.get("aria-label")) for attributes in elements.tagged("svg"))
     for title in ("pool size, MiB", "stored pages", "written back pages", "share of the pool's pages on each node"):
         assert f"{title}" in labels
@@ -83,7 +83,7 @@ def test_render_page_of_a_lone_record_then_it_says_that_samples_are_not_there() 
 
 
 def test_render_page_when_nobody_measured_coverage_then_it_says_so() -> None:
-    page = render_page(recorded("changed"))
+    page = page_of("changed")
     assert "Coverage: not measured in this run" in page
     assert not re.search(r'<li class="d-add (ran|missed|absent)', page)
 
@@ -92,7 +92,7 @@ def test_render_page_with_coverage_then_lines_bear_what_became_of_them() -> None
     material = whole()
     coverage = material.record.coverage
     assert coverage is not None
-    page = render_page(material)
+    page = page_of("whole")
     assert coverage.sentence in page
     for state, style in (("executed", "ran"), ("not executed", "missed"), ("not compiled", "absent")):
         expected = sum(line.state == state for line in coverage.lines)
@@ -100,7 +100,7 @@ def test_render_page_with_coverage_then_lines_bear_what_became_of_them() -> None
 
 
 def test_render_page_with_all_there_is_then_claims_bisection_and_repeat_proof() -> None:
-    text = Elements(render_page(whole())).text
+    text = Elements(page_of("whole")).text
     for words in ("✓ confirmed", "✗ refuted", "? unclear", "○ untested", "is number 2", "bit for bit the same record"):
         assert words in text
 
@@ -118,7 +118,10 @@ def test_render_page_when_a_finding_has_a_stack_then_it_is_shown_and_its_rest_co
 
 @pytest.mark.parametrize("text", CORPUS, ids=range(len(CORPUS)))
 def test_render_page_with_a_hostile_text_everywhere_then_it_is_text(text: str) -> None:
-    elements = Elements(render_page(Material(record=hostile_record(record(), text))))
+    hostile = hostile_record(record(), text)
+    # Plots are tested on their own.
+    hostile = dataclasses.replace(hostile, verdict=dataclasses.replace(hostile.verdict, changes=()))
+    elements = Elements(render_page(Material(record=hostile)))
     assert {tag for tag, _ in elements.found} <= TAGS
     assert len(elements.tagged("script")) == 1
     for _, attributes in elements.found:
@@ -152,7 +155,7 @@ def test_render_page_when_nothing_fits_then_the_verdict_still_does(monkeypatch: 
 
 
 def test_render_page_of_a_run_in_progress_then_it_is_called_that() -> None:
-    assert "This run is not finished." in render_page(recorded("half-finished"))
+    assert "This run is not finished." in page_of("half-finished")
 
 
 def test_recorded_runs_are_all_rendered() -> None:

@@ -60,7 +60,7 @@ def test_strip_plot_when_the_metric_is_hostile_then_it_is_still_one_element(text
 values = st.none() | st.floats(-1e18, 1e18)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(values, values), min_size=1, max_size=6), st.sampled_from([None, 1.0]))
 def test_strip_plot_of_any_values_then_it_is_drawn(
     pairs: list[tuple[float | None, float | None]], effect: float | None

@@ -1,0 +1,88 @@
+"""Live trials: two samples, ranked; what the host did meanwhile is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import pytest
+
+from orchestrator.judge.compare import compare
+from orchestrator.judge.live import LOAD, STEAL, lines_on_busy_host
+from orchestrator.judge.statistics import bootstrap_interval, middle_shift, rank_tail
+from orchestrator.model.scenario import Direction
+from orchestrator.model.trial import TrialResult
+from orchestrator.model.verdict import Change, MetricChange
+from tests.unit.record_builder import BASE, PATCHED, metric, scenario, spec, trial
+
+SCENARIOS = (scenario(metrics=(metric("down", Direction.DOWN),)),)
+
+
+def live(kernel: str, seed: int, value: float, **environment: str) -> TrialResult:
+    which = dataclasses.replace(spec(BASE if kernel == "base" else PATCHED, seed), sealed=False)
+    return dataclasses.replace(trial(which, {"down": value}), environment=environment)
+
+
+def judged(base: list[float], patched: list[float]) -> MetricChange:
+    trials = [live("base", seed, value) for seed, value in enumerate(base, 1)]
+    trials += [live("patched", seed, value) for seed, value in enumerate(patched, 1)]
+    (change,) = compare(SCENARIOS, trials)
+    return change
+
+
+def around(middle: float, count: int, *, seed: int = 1, noise: float = 0.03) -> list[float]:
+    rng = random.Random(seed)
+    return [middle * (1 + rng.gauss(0, noise)) for _ in range(count)]
+
+
+def test_three_live_seeds_decide_nothing_however_far_apart() -> None:
+    assert judged([100, 101, 102], [900, 910, 905]).change is Change.UNCLEAR
+
+
+def test_single_live_pair_shows_nothing_even_where_it_is_equal() -> None:
+    assert judged([100], [100]).change is Change.UNCLEAR
+
+
+def test_ten_live_seeds_show_a_doubling() -> None:
+    found = judged(around(1000, 10), around(2000, 10, seed=2))
+    assert found.change is Change.REGRESSED
+    assert found.low is not None
+    assert found.high is not None
+    assert 800 < found.low < 1000 < found.high < 1200
+
+
+def test_ten_live_seeds_of_the_same_are_the_same() -> None:
+    assert judged(around(1000, 12), around(1000, 12, seed=2)).change is Change.SAME
+
+
+def test_same_samples_give_the_same_words() -> None:
+    assert judged(around(1000, 9), around(1300, 9, seed=5)) == judged(around(1000, 9), around(1300, 9, seed=5))
+
+
+def test_false_alarms_of_live_trials_stay_below_the_level() -> None:
+    said = [judged(around(1000, 8, seed=s, noise=0.2), around(1000, 8, seed=s + 1000, noise=0.2)) for s in range(300)]
+    assert sum(change.change is Change.REGRESSED for change in said) <= 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({}, None),
+        ({STEAL: "0.4", LOAD: "1.1"}, None),
+        ({STEAL: "12.5", LOAD: "1.1"}, "12.5 % of its time was stolen"),
+        ({STEAL: "0", LOAD: "4"}, "4 processes a CPU"),
+        ({STEAL: "hostile\x1b[2J", LOAD: ""}, None),
+    ],
+)
+def test_busy_host_is_told_of_live_trials_alone(environment: dict[str, str], says: str | None) -> None:
+    trials = [live("base", 1, 1.0, **environment), dataclasses.replace(trial(spec(BASE)), environment=environment)]
+    lines = lines_on_busy_host(trials)
+    assert len(lines) == (says is not None)
+    assert says is None or says in lines[0]
+
+
+def test_arithmetic_of_ranks() -> None:
+    assert middle_shift([1, 2, 3], [11, 12, 13]) == 10
+    assert rank_tail([4, 5, 6], [1, 2, 3]) == pytest.approx(1 / 20)
+    assert rank_tail([1, 1], [1, 1]) == 1.0
+    assert bootstrap_interval([5, 5, 5], [7, 7, 7]) == (2.0, 2.0)
