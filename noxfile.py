@@ -43,7 +43,7 @@ def _guest_scripts() -> list[str]:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Unit and contract tests: no kernel is built or booted."""
-    session.install("-e", ".[dev]")
+    session.install("-e", ".[dev,contrib]")
     doctor(session, "--tests")
     session.run("pytest", "-m", "not qemu", *session.posargs)
 

@@ -40,11 +40,7 @@ def run_named(name: str, results: Path) -> tuple[RunDirectory, RunRecord]:
     runs = sorted({path.parent.name for path in results.glob(f"*/{PLAN}")})
     if name == LATEST and runs:
         name = runs[-1]
-    try:
-        run = RunDirectory.open(results, name)
-    except UserError as error:
-        near = get_close_matches(name, runs, n=SHOWN, cutoff=0.5)
-        raise UserError(error.message, hint=f"did you mean {' or '.join(near)}?" if near else error.hint) from None
+    run = RunDirectory.open(results, name)
     return run, run.read_run()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from orchestrator.again import BISECTED
-from orchestrator.errors import InfraError
+from orchestrator.errors import Cancelled, InfraError
 from orchestrator.judge.bisection import Look, Symptom, confidence_in, look_at, prefix_name, search, symptoms_of
 from orchestrator.laboratory import Laboratory, prefix_of
 from orchestrator.model.bisection import Bisection, BisectionStep, Seen
@@ -151,6 +151,8 @@ class _Bisector:
             return _Asked(look, (), built=False)
         try:
             return self._built_and_run(patches)
+        except Cancelled:
+            raise
         except InfraError as error:
             return _Asked(Look(seen=Seen.UNTESTABLE, text=error.message), (), built=False)
 

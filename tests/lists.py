@@ -9,6 +9,7 @@ import os
 import pwd
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,17 +94,28 @@ class Dovecot:
 
 
 @contextlib.contextmanager
-def running_dovecot(folder: Path) -> Iterator[Dovecot]:
+def running_dovecot() -> Iterator[Dovecot]:
     """Hold a server; root starts its parts as ordinary users, anybody else as himself."""
-    folder.mkdir(parents=True)
+    # Not below pytest's folder: nobody but us may enter that.
+    with tempfile.TemporaryDirectory(prefix="dovecot.") as name:
+        Path(name).chmod(0o755)
+        yield from _served(Path(name))
+
+
+def _served(folder: Path) -> Iterator[Dovecot]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     me = getpass.getuser()
     group = grp.getgrgid(pwd.getpwnam(me).pw_gid).gr_name
+    # The part that strangers talk to refuses to be root; locked into its folder it then needs no way to it.
+    login, locked, owner = ("dovenull", "login", "nobody") if os.getuid() == 0 else (me, "", me)
+    reader = pwd.getpwnam(owner)
     server = Dovecot(folder, port)
     for part in ("tmp", "new", "cur"):
         (server.maildir / part).mkdir(parents=True)
+    for path in (server.maildir, *server.maildir.iterdir()):
+        os.chown(path, reader.pw_uid, reader.pw_gid)
     (folder / "users").write_text(f"{server.user}:{{PLAIN}}{server.password}\n")
     (folder / "dovecot.conf").write_text(f"""
 protocols = imap
@@ -115,13 +127,13 @@ ssl = no
 disable_plaintext_auth = no
 default_internal_user = {me}
 default_internal_group = {group}
-default_login_user = {me}
+default_login_user = {login}
 first_valid_uid = 0
 first_valid_gid = 0
 mail_location = maildir:{server.maildir}
 mailbox_idle_check_interval = 1 s
 service imap-login {{
-  chroot =
+  chroot = {locked}
   inet_listener imap {{
     port = {port}
   }}
@@ -141,11 +153,11 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={os.getuid()} gid={os.getgid()} home={folder}/home
+  args = uid={reader.pw_uid} gid={reader.pw_gid} home={folder}/mail
 }}
 """)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

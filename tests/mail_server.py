@@ -34,6 +34,12 @@ class Server:
     taken: list[Envelope] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     connections: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    async def hang(self) -> None:
+        """Say that the conversation came so far, and nothing more for ever."""
+        self.reached.set()
+        await asyncio.sleep(3600)
 
     def settings(self, encryption: Encryption = Encryption.STARTTLS, *, user: str = USER, timeout: float = 10.0) -> SmtpSettings:
         return SmtpSettings(
@@ -59,8 +65,8 @@ class Faulty(SMTP):
             await self.push("554 no service here")
             self.transport.close()
             return
-        if self.fault == "silent":
-            await asyncio.sleep(3600)
+        if self.fault == "hang at the banner":
+            await self.log.hang()
         await super()._handle_client()
 
     async def smtp_EHLO(self, hostname: str) -> None:
@@ -71,7 +77,9 @@ class Faulty(SMTP):
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:
-        if self.fault == "data":
+        if self.fault == "hang at data":
+            await self.log.hang()
+        elif self.fault == "data":
             await self.push("452 no room")
         elif self.fault == "cut in the message":
             await self.push("354 go on")
@@ -79,6 +87,12 @@ class Faulty(SMTP):
             self.transport.abort()
         else:
             await super().smtp_DATA(arg)
+
+    @syntax("QUIT")
+    async def smtp_QUIT(self, arg: str) -> None:
+        if self.fault == "hang at quit":
+            await self.log.hang()
+        await super().smtp_QUIT(arg)
 
 
 @dataclass
@@ -90,6 +104,8 @@ class Handler:
     late_s: float
 
     async def handle_MAIL(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        if self.fault == "hang at mail":
+            await self.log.hang()
         if self.fault == "mail":
             return "550 not from you"
         envelope.mail_from = address
@@ -97,6 +113,8 @@ class Handler:
         return "250 OK"
 
     async def handle_RCPT(self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        if self.fault == "hang at the recipient":
+            await self.log.hang()
         if self.fault == "cut at the recipient":
             server.transport.abort()
         if address == REFUSED or self.fault == "recipient":
@@ -114,6 +132,11 @@ class Handler:
             case "cut before the answer":
                 server.transport.abort()
                 return "250 nobody hears this"
+            case "hang before the answer":
+                await self.log.hang()
+            case "taken, then hang":
+                self.log.taken.append(envelope)
+                await self.log.hang()
             case "taken, then cut":
                 self.log.taken.append(envelope)
                 server.transport.abort()
@@ -148,7 +171,7 @@ def mail_server(
             tls_context=context if starttls and not tls else None,
             require_starttls=starttls and not tls,
             authenticator=authenticate,
-            auth_required=starttls or tls,
+            auth_required=starttls and not tls,
             # Over implicit TLS the library does not see that the connection is encrypted.
             auth_require_tls=not tls,
         )

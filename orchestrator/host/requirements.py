@@ -50,6 +50,14 @@ def _static_busybox() -> bool:
     return program is not None and "=>" not in process.run(["ldd", program]).stdout
 
 
+def _git_send_email() -> bool:
+    return process.find_program("git") is not None and process.run(["git", "send-email", "--dump-aliases"]).ok
+
+
+def _perl_module(name: str) -> Callable[[], bool]:
+    return lambda: process.find_program("perl") is not None and process.run(["perl", f"-M{name}", "-e", "1"]).ok
+
+
 def _needed(what: str, package: str, why: str, present: Callable[[], bool] | None = None) -> Requirement:
     return Requirement(what=what, package=package, why=why, present=present or _program(what))
 
@@ -89,6 +97,11 @@ TEST_REQUIREMENTS: tuple[Requirement, ...] = (
     _needed("curl", "curl", "contrib/ci-run fetches links with it"),
     _needed("systemd-analyze", "systemd", "checks the units in contrib/systemd"),
     _needed("public-inbox-httpd", "public-inbox", "a mail archive on this machine, which the tests read through b4"),
+    _needed("git send-email", "git-email", "takes mails in the tests", _git_send_email),
+    _needed("Mail::Address", "libmailtools-perl", "git send-email needs it", _perl_module("Mail::Address")),
+    # Debian's names. Ubuntu has Chromium as a snap only, which comes with its driver: there these two are for the user.
+    _needed("chromium", "chromium", "a real browser, in which the tests look at the pages"),
+    _needed("chromedriver", "chromium-driver", "through it the tests drive the browser"),
 )
 """What the project's own tests need beside that."""
 

@@ -26,6 +26,9 @@ LONGEST_TEXT = 200
 _LONGEST_LINE = 500
 """So much of a line is looked at: what is longer is no source that a person wrote."""
 
+_NEAR = 20
+"""So many lines are looked at for the rest of a statement, and for the statement beside it."""
+
 _STATEMENT = re.compile(
     r"^(?:[\w>()*\[\]-][\w.>()*\[\]-]*\s*(?:[-+*/|&^%]|<<|>>)?=[^=]"
     r"|(?!static\b)(?:[A-Za-z_]\w*[\s*]+)+\w+(?:\[\w*\])?\s*=[^=]"
@@ -183,12 +186,12 @@ class _Source:
         for at in statement:
             if at in counts:
                 return counts[at]
-        for at in range(number - 1, body.start - 1, -1):
+        for at in range(number - 1, max(body.start, number - _NEAR) - 1, -1):
             if self._is_no_plain_statement(at):
                 break
             if at in counts:
                 return counts[at]
-        for at in range(statement.stop, body.stop):
+        for at in range(statement.stop, min(body.stop, statement.stop + _NEAR)):
             # A condition is come to as the statement before it is; what it leads to is not.
             if at in counts and not self._is_guarded(at) and not _LABEL.match(self._words(at)):
                 return counts[at]
@@ -219,7 +222,7 @@ class _Source:
     def _whole_statement(self, number: int, body: range) -> range:
         """Return the lines of the statement that begins at ``number``: up to the first that ends one."""
         end = number
-        while end + 1 in body and not self._words(end).endswith(_ENDS):
+        while end + 1 in body and end - number < _NEAR and not self._words(end).endswith(_ENDS):
             end += 1
         return range(number, end + 1)
 

@@ -24,6 +24,9 @@ from orchestrator.model.verdict import Finding
 KERNEL_LOG = "kernel log: "
 """How the names of the checks begin that :mod:`orchestrator.judge.kernel_log` makes."""
 
+INVARIANT = "invariant "
+"""How the names of the checks begin that :mod:`orchestrator.judge.invariants` makes; their messages name them again."""
+
 NEW = "not seen on base"
 """Said of what is no failure of the kernel's by itself, such as an out of memory kill, where base does not show it."""
 
@@ -107,12 +110,17 @@ def blames(trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
         Blame(
             cell=failure.cell,
             mark=failure.mark,
-            title=f"{failure.kind}: {failure.title}",
+            title=_titled(failure),
             shown_by=tuple(dict.fromkeys(other.trial.spec for other in _seen(failure, on_patched))),
         )
         for failure in _once(on_patched)
         if _on_patched(failure, on_patched, on_base, trials).blamed
     )
+
+
+def _titled(failure: _Failure) -> str:
+    """Return a failure's title behind its kind, which invariants have in their title as their number."""
+    return failure.title if failure.kind.startswith(INVARIANT) else f"{failure.kind}: {failure.title}"
 
 
 def showing(trials: Sequence[TrialResult], cell: tuple[str, str], mark: str) -> tuple[TrialSpec, ...]:

@@ -141,7 +141,7 @@ def read_counters(folder: Path) -> Counted | None:
             absent=tuple(str(name) for name in data["absent"]),
             unreadable=tuple(name for name, counters in found.items() if not counters),
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

@@ -1,4 +1,4 @@
-"""A guest core: all memory of a guest that hangs or panicked, as an ELF file for gdb and crash, compressed.
+"""A guest core: all memory of a guest that hangs or panicked, as an ELF file for crash and drgn, compressed.
 
 QEMU writes it into a named pipe and we compress what comes out: the limit on the size of what QEMU writes (RLIMIT_FSIZE,
 for its console) is one on files, and the host's disk never holds the core as large as the guest's memory.
@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from orchestrator.errors import InfraError, LostMachine
+from orchestrator.errors import Cancelled, InfraError
 from orchestrator.host.deadline import Deadline
 from orchestrator.host.workspace import published_file, scratch_folder
 from orchestrator.machine.machine import Machine
@@ -37,7 +37,9 @@ def dump_guest(machine: Machine, target: Path, kernel: Path, deadline: Deadline)
     try:
         with published_file(target) as beside, scratch_folder("orchestrator-dump") as scratch:
             size = _through_a_pipe(machine, scratch / "core", beside, deadline)
-    except (LostMachine, InfraError, OSError) as error:
+    except Cancelled:
+        raise
+    except (InfraError, OSError) as error:
         words = error.message if isinstance(error, InfraError) else str(error)
         return f"no guest core was kept: {words}"
     mib = target.stat().st_size / (1 << 20)

@@ -18,7 +18,7 @@ from orchestrator.host.deadline import Deadline
 from orchestrator.machine.argv import SSH_PORT, MachineConfig, qemu_argv
 from orchestrator.machine.gate import HeldGate, held_gate
 from orchestrator.machine.keys import MachineKeys
-from orchestrator.machine.qmp import Qmp, qmp_session
+from orchestrator.machine.qmp import NoAnswer, Qmp, qmp_session
 from orchestrator.machine.ssh import FabricShell, connected_shell
 
 MARK = re.compile(r"orchestrator: ([a-z-]+)")
@@ -34,6 +34,9 @@ PANIC_S = 30.0
 
 POLL_S = 0.02
 ENDING_S = 1.0
+ANSWER_S = 5.0
+"""How long the answer of a sealed QEMU to its release is waited for."""
+
 OOM_SCORE = "500"
 """A host short of memory shall kill a guest, not the orchestrator."""
 
@@ -178,7 +181,7 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
             if config.stays:
                 qmp.execute("set-action", deadline, reboot="shutdown", shutdown="pause", panic="pause")
                 machine.stays = True
-            qmp.execute("cont", deadline)
+            _release(qmp, deadline, sealed=gate is not None)
         except LostMachine as error:
             # A QEMU that ends closes its socket a little before it has a status.
             with contextlib.suppress(TimedOut):
@@ -190,6 +193,19 @@ def running_machine(config: MachineConfig, deadline: Deadline) -> Iterator[Machi
             message = f"{error.message}: {words}" if words else error.message
             raise LostMachine(message, hint="orchestrator doctor", evidence=evidence) from error
         yield machine
+
+
+def _release(qmp: Qmp, deadline: Deadline, *, sealed: bool) -> None:
+    """Let the guest's CPUs run.
+
+    The main loop of a sealed QEMU answers when they idle for the first time: late on a host that leaves it no time, never
+    where the kernel spins as it comes up. The command is there before, and who waits for the guest finds out the rest.
+    """
+    if not sealed:
+        qmp.execute("cont", deadline)
+        return
+    with contextlib.suppress(NoAnswer):
+        qmp.execute("cont", Deadline(ANSWER_S, what="QEMU's answer"))
 
 
 def _prefer_for_oom_kill(pid: int) -> None:

@@ -19,6 +19,10 @@ from orchestrator.host.deadline import Deadline
 FORWARDED = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)")
 
 
+class NoAnswer(LostMachine):
+    """QEMU got a command and is still there, but did not answer in time."""
+
+
 class Qmp:
     """A session with one QEMU, used by one thread."""
 
@@ -27,7 +31,7 @@ class Qmp:
         self._runner = runner
 
     def execute(self, command: str, deadline: Deadline, **arguments: object) -> object:
-        """Send a command and return its answer; :class:`LostMachine` when QEMU does not give one."""
+        """Send a command and return its answer; :class:`LostMachine` when QEMU is gone, :class:`NoAnswer` when it is late."""
 
         async def ask() -> object:
             return await asyncio.wait_for(
@@ -36,7 +40,9 @@ class Qmp:
 
         try:
             return self._runner.run(ask())
-        except (QMPError, OSError, TimeoutError, asyncio.CancelledError) as error:
+        except TimeoutError as error:
+            raise NoAnswer(f"QEMU did not answer '{command}' on QMP in time") from error
+        except (QMPError, OSError, asyncio.CancelledError) as error:
             raise LostMachine(f"QEMU did not answer '{command}' on QMP: {error}") from error
 
     def forwarded_port(self, guest_port: int, deadline: Deadline) -> int:

@@ -67,6 +67,7 @@ def _attempt(
         data=data,
         message_id=mail.message_id,
         sender=mail.sender.address,
+        author=str(mail.sender),
         recipients=tuple(address.address for address in mail.recipients.everybody),
     )
     state = State.PREPARED

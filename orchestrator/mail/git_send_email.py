@@ -17,9 +17,11 @@ TIMEOUT_S = 600.0
 _OPTIONS = (
     "--quiet",
     "--confirm=never",
-    # Nobody is added: To and Cc are in the message, and nothing is taken from its text.
-    "--suppress-cc=all",
-    "--no-signed-off-by-cc",
+    # Whom it goes to is in the message; nobody is added from its text, or from what git is set up for.
+    "--no-to",
+    "--no-cc",
+    "--no-bcc",
+    *(f"--suppress-cc={whom}" for whom in ("author", "self", "sob", "misc-by", "body", "cccmd")),
     "--no-thread",
     "--no-validate",
     "--no-format-patch",
@@ -46,12 +48,11 @@ class GitSendEmail:
 
     def send(self, mail: Outgoing, *, sending: Callable[[], None], cancellation: Cancellation) -> Answer:
         """Hand the mail over; see :class:`Transport`. A dry run comes first: what fails there has sent nothing."""
-        recipients = [f"--to={address}" for address in mail.recipients]
         with scratch_folder("orchestrator-mail") as scratch:
             path = scratch / "0001-report.eml"
             path.write_bytes(mail.data)
-            argv = ["git", "-C", scratch, "send-email", *_OPTIONS, *self.options, f"--from={mail.sender}"]
-            argv += [*recipients, str(path)]
+            # Its whole From: where git would write another, it puts ours into the text.
+            argv = ["git", "-C", scratch, "send-email", *_OPTIONS, *self.options, f"--from={mail.author}", path]
             try:
                 tried = _run([*argv[:4], "--dry-run", *argv[4:]], cancellation)
             except MissingProgram as error:

@@ -178,10 +178,6 @@ def _against(record: RunRecord, message: Message | None, readers: Recipients, po
         ]
         if there:
             said.append("no list that the patch was sent to wants this mail: see the policy, or --requested")
-        elif not wants(
-            policy.otherwise.wish, outcome, requested=policy.otherwise.wish is not policy.otherwise.wish.NEVER
-        ):
-            said.append("the policy's default is that nothing is sent")
         else:
             said.append("the patch was sent to no list: what is private stays so; --to ADDRESS sends it to yourself")
     if not readers.to:

@@ -12,11 +12,12 @@ from orchestrator.mail.ledger import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message and its envelope (RFC 5321): ``data`` with line feeds, bare addresses."""
+    """A message and its envelope (RFC 5321): ``data`` with line feeds, bare addresses. ``author`` is its From field."""
 
     data: bytes
     message_id: str
     sender: str
+    author: str
     recipients: tuple[str, ...]
 
 

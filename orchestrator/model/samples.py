@@ -106,15 +106,15 @@ def parse_samples(data: bytes) -> tuple[Sample, ...]:
         if end < 0:
             break
         line, at = data[at:end], end + 1
-        if match := _SAMPLE.fullmatch(line):
-            samples.append((_decoded(match[1]), _number(match[2]) + _number(match[3]) / 1e9, {}))
-        elif (match := _FILE.fullmatch(line)) and samples:
+        if samples and (match := _FILE.fullmatch(line)):
             length = _number(match[2])
             if at + length + 1 > len(data):
                 samples.pop()
                 break
             samples[-1][2][_decoded(match[1])] = data[at : at + length].decode("utf-8", "replace")
             at += length + 1
+        elif match := _SAMPLE.fullmatch(line):
+            samples.append((_decoded(match[1]), _number(match[2]) + _number(match[3]) / 1e9, {}))
         elif not _ERROR.fullmatch(line):
             raise InfraError(f"the guest's samples are damaged at byte {at}: {line[:60]!r}")
     return tuple(Sample(label=label, at_s=at_s, files=files) for label, at_s, files in samples)

@@ -38,9 +38,21 @@ class _Row:
     files: dict[str, tuple[str, str]]
 
 
+_made: tuple[Material, bytes] | None = None
+"""The last table, for the one who wants it as Parquet as well: it takes seconds for a large run."""
+
+
 def samples_csv(material: Material) -> bytes:
     """Return the samples as CSV in UTF-8 (RFC 4180 but for line feeds); :class:`UserError` where the run has none."""
-    rows = [row for trial in material.record.trials for row in _rows_of(material, trial)]
+    global _made  # noqa: PLW0603 - a cache of one
+    if _made is None or _made[0] is not material:
+        _made = (material, _samples_csv(material))
+    return _made[1]
+
+
+def _samples_csv(material: Material) -> bytes:
+    reader = _Reader()
+    rows = [row for trial in material.record.trials for row in _rows_of(material, trial, reader)]
     if not rows:
         raise UserError(
             "this run has no samples: its folder is not at hand, or all of its trials were answered from the cache",
@@ -112,23 +124,34 @@ def _cell(text: str) -> str:
     return f"'{plain}" if plain.startswith(_RISKY) else plain
 
 
-def _rows_of(material: Material, trial: TrialResult) -> Iterator[_Row]:
+def _rows_of(material: Material, trial: TrialResult, reader: _Reader) -> Iterator[_Row]:
     identity = _identity(material.record, trial)
     for kind, word in KINDS.items():
         for sample in material.read(trial.spec.id, kind):
             head = (*identity, word, _cell(sample.label), f"{sample.at_s:.9f}")
-            yield _Row(identity=head, files=_counters(sample))
+            yield _Row(identity=head, files=reader.counters(sample))
 
 
-def _counters(sample: Sample) -> dict[str, tuple[str, str]]:
-    found = {path: read for path, text in sample.files.items() if (read := _read(text)) is not None}
-    # Their texts are the same in thousands of samples.
-    return {
-        _KNOWN.setdefault(path, path): (_KNOWN.setdefault(keys, keys), read) for path, (keys, read) in found.items()
-    }
+class _Reader:
+    """Reads samples' files; remembers what it read last of each path: most counters stay as they are for a while."""
 
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, tuple[str, str] | None]] = {}
+        self._keys: dict[str, str] = {}
 
-_KNOWN: dict[str, str] = {}
+    def counters(self, sample: Sample) -> dict[str, tuple[str, str]]:
+        """Return keys and values of the files that are lists of counters, by path."""
+        found = {}
+        for path, text in sample.files.items():
+            last = self._last.get(path)
+            if last is None or last[0] != text:
+                read = _read(text)
+                # The keys are one text in thousands of samples.
+                kept = None if read is None else (self._keys.setdefault(read[0], read[0]), read[1])
+                self._last[path] = last = (text, kept)
+            if last[1] is not None:
+                found[path] = last[1]
+        return found
 
 
 def _read(text: str) -> tuple[str, str] | None:

@@ -53,6 +53,8 @@ def printable(text: str) -> str:
 
     Tabs and line feeds stay; see :func:`printable_line` for what must be one line.
     """
+    if text.isprintable():
+        return text
     return "".join(
         char if char in "\t\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs"} else f"\\x{ord(char):02x}"
         for char in text

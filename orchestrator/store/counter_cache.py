@@ -36,7 +36,7 @@ class CounterCache:
                 MemoryPiece(start=int(entry["start"]), data=base64.b64decode(entry["data"], validate=True))
                 for entry in data["pieces"]
             )
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def put(self, key: str, pieces: Sequence[MemoryPiece]) -> None:

@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,8 +75,10 @@ class RunDirectory:
             with contextlib.suppress(OSError, ValueError):
                 if run and (path / PLAN).is_file():
                     return cls(path)
-        runs = sorted(folder.parent.name for folder in results.glob(f"*/{PLAN}"))[-3:]
-        hint = f"the latest runs there are {', '.join(runs)}" if runs else f"there are no runs in {results}"
+        runs = sorted(folder.parent.name for folder in results.glob(f"*/{PLAN}"))
+        hint = f"the latest runs there are {', '.join(runs[-3:])}" if runs else f"there are no runs in {results}"
+        if near := get_close_matches(run, runs, n=3, cutoff=0.6):
+            hint = f"did you mean {' or '.join(near)}?"
         raise UserError(f"there is no run {run!r} in {results}", hint=hint)
 
     def part(self, name: str) -> RunDirectory:

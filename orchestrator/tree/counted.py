@@ -45,10 +45,9 @@ def patched_sources(trees: Trees, *, cancellation: Cancellation) -> tuple[Patche
     Raises :class:`InputError` for changes that no diff can be read of.
     """
     git = Git(trees.source.repo, cancellation)
-    # A renamed file has only the lines new that are; core.quotePath says how the other names come.
-    said = git.check_bytes(
-        "diff", "--no-color", "--no-ext-diff", "--no-textconv", "-M", "-U0", trees.base.commit, trees.patched_commit
-    )
+    # Of a renamed file only the new lines count. With quotePath a name has no byte that is not ASCII, and is read as it is.
+    options = ("--no-color", "--no-ext-diff", "--no-textconv", "-M", "-U0")
+    said = git.check_bytes("-c", "core.quotePath=true", "diff", *options, trees.base.commit, trees.patched_commit)
     found = []
     for file in read_diff(said.decode("utf-8", "surrogateescape")):
         numbers = added_lines(file)

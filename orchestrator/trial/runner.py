@@ -13,14 +13,16 @@ from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.argv import MachineConfig
 from orchestrator.machine.dump import dump_guest
 from orchestrator.machine.hang import HangEvidence, look_at_hang
-from orchestrator.machine.machine import Machine, running_machine
+from orchestrator.machine.machine import GuestEnded, Machine, running_machine
 from orchestrator.trial.live import drive_live
 from orchestrator.trial.outcome import Finished, Recorded, lost_result, result_of
 from orchestrator.trial.request import RESULTS, TrialRequest
 
 SEALED_END = "sealed-end"
 READY = "ready"
-START_S = 30.0
+START_S = 120.0
+"""Less than a second, but where other work leaves QEMU a percent of a CPU."""
+
 READY_S = 120.0
 COLLECT_S = 120.0
 LOOK_S = 60.0
@@ -101,10 +103,12 @@ def _looked_at(
     """Look at what the guest does before its machine goes, when it is lost in the block; kept in the trial's folder."""
     try:
         yield
-    except (LostMachine, TimedOut):
+    except (LostMachine, TimedOut) as error:
         if machine.qemu.exit_status is None:
             deadline = Deadline(LOOK_S, what="looking at a hung guest", cancellation=cancellation)
-            hangs.append(look_at_hang(machine, request.build.image, deadline))
+            # Of a guest that has ended, and whose QEMU stays for its core, there is nothing more to look at.
+            if not (request.dump and isinstance(error, GuestEnded)):
+                hangs.append(look_at_hang(machine, request.build.image, deadline))
             if request.dump:
                 hangs.append(_dumped(machine, request, cancellation))
             lines = [line for hang in hangs for line in hang.lines]

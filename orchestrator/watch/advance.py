@@ -15,7 +15,7 @@ from orchestrator.host.workspace import make_folder, publish_bytes
 from orchestrator.model.watch import WatchSettings
 from orchestrator.watch.budget import Bucket
 from orchestrator.watch.queue import Queue
-from orchestrator.watch.runner import Attempt, Ended, Job, Runner
+from orchestrator.watch.runner import Attempt, Ended, Job, Runner, StillEnding
 from orchestrator.watch.state import Entry, State
 
 KEEP_EVERY_S = 30.0
@@ -153,6 +153,9 @@ class Advancer:
                     self._queue.move(entry, State.REFUSED, text="its mails are not kept any more")
                 return False
             self._running[entry.id] = _Running(self._runner.start(job), self._queue.clock.now())
+        except StillEnding:
+            # It stays RUNNING, and is gone on with in the next round.
+            return False
         except InfraError as error:
             self._conclude(entry, Ended(run=None, outcome=None, ours=True, says=error.message), entry.spent_s)
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from orchestrator.model.watch import RunSettings
 RUN = "run.json"
 PLAN = "plan.json"
 LOG = "orchestrator.log"
+HELD = ".held"
 LOG_TAIL = 2000
 STOP_S = 60.0
 """How long a run may take to end its machines before it is killed."""
@@ -62,6 +64,10 @@ class Attempt(Protocol):
         """End it; what is finished of the run stays, and a new attempt in the same folder goes on with it."""
 
 
+class StillEnding(InfraError):
+    """The process of an earlier life of ours is not gone yet: to be tried again in a moment."""
+
+
 class Runner(Protocol):
     """Tests series."""
 
@@ -77,22 +83,33 @@ class ProcessRunner:
 
     def start(self, job: Job) -> Attempt:
         """Begin, or go on with, a run."""
-        found = run_folder(job.folder)
-        if found is not None and (found / RUN).is_file():
-            return _Over(ended(found, None, job.folder, resumed=True))
         make_folder(job.folder)
-        words = ["--resume", found.name] if found is not None else self._words(job)
-        argv = [*self._command(), "test", *words, "--results", str(job.folder)]
         stack = contextlib.ExitStack()
         try:
-            log = stack.enter_context((job.folder / LOG).open("ab"))
-            child = stack.enter_context(process.running(argv, stdout=log, stderr=log))
+            held = stack.enter_context((job.folder / HELD).open("a"))
+            # The run inherits it. A run of our last life may just be dying; or, where we were killed before the kernel
+            # knew that it was to die with us (see host.process), still be at work.
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._started(job, stack, held.fileno())
+        except BlockingIOError:
+            stack.close()
+            raise StillEnding(f"the run in {job.folder} is still ending") from None
         except OSError as error:
             stack.close()
-            raise InfraError(f"cannot write {job.folder / LOG}: {error.strerror}") from error
+            raise InfraError(f"cannot write in {job.folder}: {error.strerror}") from error
         except OrchestratorError:
             stack.close()
             raise
+
+    def _started(self, job: Job, stack: contextlib.ExitStack, held: int) -> Attempt:
+        found = run_folder(job.folder)
+        if found is not None and (found / RUN).is_file():
+            stack.close()
+            return _Over(ended(found, None, job.folder, resumed=True))
+        words = ["--resume", found.name] if found is not None else self._words(job)
+        argv = [*self._command(), "test", *words, "--results", str(job.folder)]
+        log = stack.enter_context((job.folder / LOG).open("ab"))
+        child = stack.enter_context(process.running(argv, stdout=log, stderr=log, pass_fds=(held,)))
         return _Running(child, stack, job.folder, resumed=found is not None)
 
     def _command(self) -> Sequence[str]:

@@ -7,16 +7,15 @@ wake it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.errors import Cancelled, InfraError, UserError
-from orchestrator.host.deadline import Cancellation
-from orchestrator.host.workspace import make_folder
+from orchestrator.errors import Cancelled, InfraError, TimedOut, UserError
+from orchestrator.host.deadline import Cancellation, Deadline
+from orchestrator.host.workspace import locked
 from orchestrator.model.watch import WatchSettings
 from orchestrator.watch.advance import Advancer
 from orchestrator.watch.database import DiskFull
@@ -46,6 +45,7 @@ SHOW_S = 5.0
 PRUNE_S = 3600.0
 LONGEST_PAUSE_S = 900.0
 FULL_PAUSE_S = 10.0
+DYING_S = 3.0
 
 
 class _Watched:
@@ -371,17 +371,18 @@ class Watcher:
 def only_one(state: Path) -> Iterator[None]:
     """Hold the folder ``state`` against a second watcher; the kernel lets go when we die (flock(2)).
 
-    Raises :class:`UserError` when there is one.
+    One that was killed may have left a child that is just dying: it is waited for a little. Raises :class:`UserError` when
+    there is another watcher.
     """
-    make_folder(state)
-    with (state / "lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        with locked(state / "lock", Deadline(DYING_S, what="the lock")):
+            yield
+    except TimedOut as error:
+        if error.message.startswith("the lock:"):
             raise UserError(
                 f"another watcher runs with {state}", hint="stop it first, or give this one a state folder of its own"
             ) from None
-        yield
+        raise
 
 
 __all__ = ["Log", "Watcher", "only_one"]

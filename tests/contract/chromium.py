@@ -43,7 +43,7 @@ class Browser:
 
     def ask(self, script: str) -> Any:
         """Return what a script in the page returns."""
-        return self.driver.execute_script(script)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script)
 
     def command(self, name: str, values: dict[str, object]) -> dict[str, Any]:
         """Send a command of the browser's own protocol."""
@@ -52,12 +52,16 @@ class Browser:
 
     def logs(self) -> list[str]:
         """Return what the console said since the last time: errors, and what the page's policy refused."""
-        return [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        return [str(entry["message"]) for entry in self._log("browser")]
 
     def requests(self) -> list[str]:
         """Return the addresses that were asked for since the last time."""
-        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
+        return entries
 
 
 @contextlib.contextmanager

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import TimedOut
-from orchestrator.host.deadline import Deadline
+from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.argv import MachineConfig
 from orchestrator.machine.dump import dump_guest
 from orchestrator.machine.machine import running_machine
+from orchestrator.model.trial import Status
+from orchestrator.trial.runner import run_trial
 from tests.contract.machines import assemble_tiny_guests, real_machine
+from tests.unit.trial.recorded import check_of, request
 
 ET_CORE = 4
 SAID = b"orchestrator: ready\n"
@@ -84,3 +87,27 @@ def test_core_when_it_cannot_be_written_then_the_reason_is_told(tmp_path: Path, 
     with running_machine(config, limit()) as held:
         line = dump_guest(held, tmp_path / "file" / "core.gz", config.kernel, limit())
     assert line.startswith("no guest core was kept: ")
+
+
+@pytest.mark.parametrize("asked", ["", "asked"])
+def test_trial_that_hangs_keeps_a_core_where_it_is_asked_for_and_only_there(
+    asked: str, tmp_path: Path, tiny_guests: Path
+) -> None:
+    wanted = request(tmp_path / "trial")
+    wanted = dataclasses.replace(
+        wanted,
+        build=dataclasses.replace(wanted.build, image=tiny_guests / "silent"),
+        scenario=dataclasses.replace(wanted.scenario, timeout_s=1.0),
+        topology=machine(tmp_path, "silent", tiny_guests).topology,
+        dump=bool(asked),
+    )
+    result = run_trial(wanted, cancellation=Cancellation()).result
+    core = wanted.folder / "core.gz"
+    assert result.status is Status.ERROR
+    assert core.exists() is bool(asked)
+    said = [line for line in check_of(result, "machine").detail if "guest core" in line]
+    assert [str(core) in line for line in said] == [True] * bool(asked)
+    if asked:
+        # Another attempt that goes well leaves no core of this one.
+        run_trial(dataclasses.replace(wanted, dump=False), cancellation=Cancellation())
+        assert not core.exists()

@@ -141,6 +141,7 @@ def test_each_timer_has_its_service_and_catches_up(name: str) -> None:
 
 
 def test_user_is_made_by_sysusers(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
     done = subprocess.run(
         ["systemd-sysusers", f"--root={tmp_path}", UNITS / "orchestrator.sysusers.conf"],
         capture_output=True,

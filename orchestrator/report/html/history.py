@@ -14,6 +14,7 @@ from orchestrator.model.past import PastMetric, PastRun
 from orchestrator.model.verdict import Change, Outcome
 from orchestrator.report.html.anchors import anchor
 from orchestrator.report.html.rendering import rendered
+from orchestrator.report.html.strip import LARGEST as LARGEST_DRAWN
 from orchestrator.report.html.svg import BASE, PATCHED, few_ticks, new_figure, settings, svg_of
 from orchestrator.report.summary import format_seconds, format_value
 from orchestrator.report.text import printable_line
@@ -111,7 +112,7 @@ def _histories(rows: Sequence[RunRow], most: int) -> list[History]:
     for row in rows:
         for metric in row.run.metrics:
             found.setdefault((metric.scenario, metric.topology, metric.metric), []).append((row, metric))
-    long = [(key, points) for key, points in found.items() if len(points) > 1 and _has_value(points)]
+    long = [(key, points) for key, points in found.items() if len(points) > 1 and _drawable(points)]
     long.sort(key=lambda item: (-sum(metric.change in _MOVED for _, metric in item[1]), -len(item[1]), item[0]))
     return [
         History(
@@ -126,8 +127,9 @@ def _histories(rows: Sequence[RunRow], most: int) -> list[History]:
     ]
 
 
-def _has_value(points: Sequence[tuple[RunRow, PastMetric]]) -> bool:
-    return any(value is not None for _, metric in points[:POINTS] for value in (metric.base, metric.patched))
+def _drawable(points: Sequence[tuple[RunRow, PastMetric]]) -> bool:
+    values = [value for _, metric in points for value in (metric.base, metric.patched) if value is not None]
+    return bool(values) and all(abs(value) <= LARGEST_DRAWN for value in values)
 
 
 def _plot(key: tuple[str, str, str], points: Sequence[tuple[RunRow, PastMetric]], name: str) -> str:

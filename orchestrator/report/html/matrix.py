@@ -104,8 +104,10 @@ def _cell(
 def _word(count: Counter[Change], *, findings: int, bad: list[TrialResult], missing: int, suspects: int) -> str:
     if findings or count[Change.REGRESSED]:
         return "regressed"
-    if bad or missing:
+    if bad:
         return "error"
+    if missing:
+        return "not run"
     if suspects:
         return "unclear"
     if count[Change.CHANGED] or count[Change.REMOVED] or count[Change.ADDED]:

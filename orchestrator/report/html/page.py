@@ -47,8 +47,8 @@ LARGEST = 2_000_000
 class Limits:
     """How much of everything the page shows; ``text`` is the length at which any one text is cut."""
 
-    strips: int = 30
-    timelines: int = 10
+    strips: int = 24
+    timelines: int = 8
     rows: int = 2500
     findings: int = 40
     detail: int = 120

@@ -13,8 +13,15 @@ _STEP = 0.16
 """How far apart seeds with the same value are drawn."""
 
 
+LARGEST = 1e30
+"""No counter is nearly as large; a record from elsewhere may say anything."""
+
+
 def strip_plot(change: MetricChange, name: str) -> str:
-    """Return the plot as SVG text. Base's seeds are rings, patched's are filled: colour is not all that tells them apart."""
+    """Return the plot as SVG text, "" for numbers that cannot be drawn. Base's seeds are rings, patched's are filled: colour is not all that tells them apart."""
+    numbers = (*change.base, *change.patched, change.effect, change.low, change.high, change.smallest)
+    if any(abs(number) > LARGEST for number in numbers if number is not None):
+        return ""
     with settings():
         figure = new_figure(WIDTH, HEIGHT)
         has_effect = change.effect is not None and change.low is not None and change.high is not None
@@ -26,12 +33,15 @@ def strip_plot(change: MetricChange, name: str) -> str:
 
 
 def _values(axes: Axes, change: MetricChange) -> None:
+    numbers = [value for value in (*change.base, *change.patched) if value is not None]
+    # A mark is about a twentieth of the row's width.
+    near = (max(numbers, default=0.0) - min(numbers, default=0.0)) / 20
     for row, (values, colour) in enumerate(((change.patched, PATCHED), (change.base, BASE))):
         there = [value for value in values if value is not None]
         ring = colour == BASE
         axes.plot(
             there,
-            [row + offset for offset in _offsets(there)],
+            [row + offset for offset in _offsets(there, near)],
             linestyle="none",
             marker="o" if ring else "D",
             markersize=6 if ring else 5,
@@ -46,13 +56,11 @@ def _values(axes: Axes, change: MetricChange) -> None:
     axes.set_yticks([0, 1], ["patched", "base"])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    _round_ticks(axes, [value for value in (*change.base, *change.patched) if value is not None])
+    _round_ticks(axes, numbers)
 
 
-def _offsets(values: list[float]) -> list[float]:
+def _offsets(values: list[float], near: float) -> list[float]:
     """Return how far from its row's middle each value is drawn: those that stand together are moved apart."""
-    span = max(values, default=0.0) - min(values, default=0.0)
-    near = span / 25
     out = []
     for index, value in enumerate(values):
         before = sum(abs(other - value) <= near for other in values[:index])
@@ -78,8 +86,8 @@ def _effect(axes: Axes, change: MetricChange) -> None:
     smallest = abs(change.smallest)
     axes.axvspan(-smallest, smallest, facecolor=BAND, edgecolor="none")
     axes.axvline(0, color=MUTED, linewidth=0.8)
-    axes.plot([low, high], [0.5, 0.5], color=INK, linewidth=2, marker="|", markersize=9, markeredgewidth=2)
-    axes.plot([middle], [0.5], marker="o", color=INK, markersize=5)
+    axes.plot([low, high], [0.5, 0.5], color=INK, linewidth=2, marker="|", markersize=7, markeredgewidth=1.4)
+    axes.plot([middle], [0.5], marker="o", color=INK, markersize=4)
     axes.set_ylim(-0.6, 1.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

@@ -20,6 +20,7 @@ from orchestrator.report.summary import INTERESTING
 WIDTH, HEIGHT = 344.0, 180.0
 SEEDS = 3
 """So many seeds of a cell are drawn; sealed trials with different seeds differ little over time."""
+NODES = 16
 POINTS = 150
 """A line has at most so many points, which is two a pixel or fewer."""
 
@@ -116,25 +117,28 @@ def _points(samples: Sequence[Sample], read: Callable[[Sample], float | None]) -
     """Return (seconds since the first sample, value), thinned out evenly; the last one always stays."""
     start = samples[0].at_s if samples else 0.0
     found = [(sample.at_s - start, value) for sample in samples if (value := read(sample)) is not None]
-    stride = max(1, -(-len(found) // POINTS))
-    return found[::stride] if (len(found) - 1) % stride == 0 else [*found[::stride], found[-1]]
+    return _thinned(found)
+
+
+def _thinned(points: Points) -> Points:
+    stride = max(1, -(-len(points) // POINTS))
+    return points[::stride] if (len(points) - 1) % stride == 0 else [*points[::stride], points[-1]]
 
 
 def _shares(samples: Sequence[Sample]) -> dict[int, Points]:
     """Return, by node, the share in percent of the pages that zsmalloc has; nothing at moments when it has none."""
-    nodes = sorted({int(match[1]) for sample in samples for path in sample.files if (match := _NODE.fullmatch(path))})
-
-    def pages(sample: Sample, node: int) -> int:
-        return sample.keyed(f"/sys/devices/system/node/node{node}/vmstat").get("nr_zspages", 0)
-
-    def share(node: int) -> Callable[[Sample], float | None]:
-        def read(sample: Sample) -> float | None:
-            total = sum(pages(sample, each) for each in nodes)
-            return 100 * pages(sample, node) / total if total else None
-
-        return read
-
-    return {node: points for node in nodes if (points := _points(samples, share(node)))}
+    start = samples[0].at_s
+    shares: dict[int, Points] = {}
+    for sample in samples:
+        pages = {
+            int(match[1]): sample.keyed(path).get("nr_zspages", 0)
+            for path in sample.files
+            if (match := _NODE.fullmatch(path))
+        }
+        total = sum(pages.values())
+        for node in sorted(pages)[:NODES] if total else ():
+            shares.setdefault(node, []).append((sample.at_s - start, 100 * pages[node] / total))
+    return {node: _thinned(points) for node, points in sorted(shares.items())}
 
 
 def _drawn(title: str, name: str, draw: Callable[[Axes], None]) -> str:

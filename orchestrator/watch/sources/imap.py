@@ -31,6 +31,7 @@ PAUSES_S = (1.0, 5.0, 30.0, 120.0)
 _SIZE = re.compile(rb"UID ([0-9]+)\b.*RFC822\.SIZE ([0-9]+)|RFC822\.SIZE ([0-9]+)\b.*UID ([0-9]+)")
 _BATCH = 200
 _SPARE = 1 << 20
+_TAG = b"IDLE1"
 _FAULTS = (imaplib.IMAP4.error, OSError, ssl.SSLError, EOFError)
 
 
@@ -262,21 +263,23 @@ class _Listener(threading.Thread):
 
         By hand: imaplib knows IDLE from Python 3.14 on.
         """
-        tag = b"IDLE1"
-        connection.send(tag + b" IDLE\r\n")
-        line = connection.readline()
-        if not line.startswith(b"+"):
-            raise imaplib.IMAP4.abort(f"IDLE: {_words(line)}")
+        connection.send(_TAG + b" IDLE\r\n")
+        while not (line := self._heard(connection)).startswith(b"+"):
+            if line.startswith(_TAG):
+                raise imaplib.IMAP4.abort(f"IDLE: {_words(line)}")
         end = time.monotonic() + self._server.idle_s
         while not self._stopped.is_set() and time.monotonic() < end:
-            if not connection.waits(0.5):
-                continue
-            line = connection.readline()
-            if not line or line.upper().startswith(b"* BYE"):
-                raise imaplib.IMAP4.abort("the server hung up")
-            if line.rstrip().upper().endswith((b" EXISTS", b" RECENT")):
-                self._wake()
+            if connection.waits(0.5):
+                self._heard(connection)
         connection.send(b"DONE\r\n")
-        while not connection.readline().startswith(tag):
-            if self._stopped.is_set():
-                return
+        while not self._heard(connection).startswith(_TAG):
+            pass
+
+    def _heard(self, connection: _Bounded) -> bytes:
+        """Read a line; wake where it says that there are more mails. They may be told of at any point."""
+        line = connection.readline()
+        if line.upper().startswith(b"* BYE"):
+            raise imaplib.IMAP4.abort("the server hung up")
+        if line.rstrip().upper().endswith((b" EXISTS", b" RECENT")):
+            self._wake()
+        return line

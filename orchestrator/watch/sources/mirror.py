@@ -137,8 +137,9 @@ class _Git:
 
     def commits(self, last: str | None, head: str, *, since: float) -> list[str]:
         """Return the commits after ``last`` up to ``head``, oldest first; without ``last`` those since a time."""
-        span = [f"{last}..{head}"] if last else [f"--max-age={max(0, int(since))}", head]
-        said = self._git("rev-list", "--first-parent", "--reverse", *span)
+        span = f"{last}..{head}" if last else head
+        floor = [f"--since-as-filter=@{int(since)}"] if since > 0 and not last else []
+        said = self._git("rev-list", "--first-parent", "--reverse", *floor, span)
         if not said.ok:
             raise InfraError(f"git cannot list the mails in {self._repository}", evidence=said.evidence())
         return said.stdout.split()

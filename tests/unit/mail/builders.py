@@ -28,6 +28,7 @@ def outgoing(mail: PreparedMail) -> Outgoing:
         data=mail.data,
         message_id=mail.message_id,
         sender=mail.sender.address,
+        author=str(mail.sender),
         recipients=tuple(address.address for address in mail.recipients.everybody),
     )
 

@@ -71,8 +71,7 @@ def test_send_when_a_local_server_without_encryption_then_no_login(tmp_path: Pat
     assert server.logins == []
 
 
-REFUSALS = ["banner", "ehlo", "mail", "recipient", "cut at the recipient", "data", "cut in the message", "message",
-            "message, for now"]  # fmt: skip
+REFUSALS = ["banner", "ehlo", "mail", "recipient", "cut at the recipient", "data", "message", "message, for now"]  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
@@ -82,6 +81,21 @@ def test_send_when_the_server_fails_before_it_has_all_then_refused(tmp_path: Pat
     assert answer.state is State.REFUSED
     assert server.taken == []
     assert answer.says.isprintable()
+
+
+def test_send_when_cut_in_the_middle_of_the_message_then_refused(tmp_path: Path) -> None:
+    # More than the sockets between us hold, so that we see it before we have written all.
+    mail = dataclasses.replace(outgoing(prepared()), data=b"Subject: x\n\n" + b"a line of a mail\n" * (1 << 20))
+    with mail_server(tmp_path, fault="cut in the message") as server:
+        answer, began = send(server.settings(), mail)
+    assert (answer.state, began) == (State.REFUSED, True)
+    assert "not all of it" in answer.says
+
+
+def test_send_when_cut_in_a_message_that_was_written_at_once_then_never_accepted(tmp_path: Path) -> None:
+    with mail_server(tmp_path, fault="cut in the message") as server:
+        answer, _ = send(server.settings())
+    assert answer.state in {State.REFUSED, State.UNKNOWN}
 
 
 @pytest.mark.parametrize("fault", ["cut before the answer", "taken, then cut"])
@@ -100,7 +114,7 @@ def test_send_when_the_answer_comes_after_the_timeout_then_nobody_knows_though_i
 
 
 def test_send_when_the_server_says_nothing_then_refused_after_the_timeout(tmp_path: Path) -> None:
-    with mail_server(tmp_path, fault="silent") as server:
+    with mail_server(tmp_path, fault="hang at the banner") as server:
         answer, began = send(server.settings(timeout=0.3))
     assert (answer.state, began) == (State.REFUSED, False)
 

@@ -58,6 +58,10 @@ def test_render_index_when_a_metric_is_in_one_run_only_then_it_has_no_history() 
     assert "Metrics over runs" not in render_index([run(1, metric("one", 1, 2)), run(2)])
 
 
+def test_render_index_when_a_damaged_record_holds_absurd_numbers_then_they_are_not_drawn() -> None:
+    assert "<svg" not in render_index([run(n, metric("calls", 1e308, -1e308)) for n in (1, 2)])
+
+
 def test_render_index_of_no_runs_then_it_says_so() -> None:
     assert "There is no run here yet." in render_index([])
 

@@ -1,0 +1,176 @@
+"""How often the judge accuses a kernel that means nothing.  usage: bench/null_model.py [--linux linux-7.2] [--keep DIR]
+    [--sets N] [--flags N]
+
+Base is built again and again with mm/zswap.o compiled in other ways, and the quick profile's cells are run on every one of
+these kernels with several sets of seeds, sealed. Nothing differs between them that means anything, so that every
+comparison of two of them is a comparison without an effect: each perturbed kernel against base with the same seeds, and
+each kernel against itself with other seeds. The judge sees each as a run of its own, with one more perturbed kernel
+beside it, as in a real run, and without further seeds: what it leaves open here a real run goes on with.
+
+Prints a line a comparison that does not end in PASS, and the sums. --keep DIR keeps the records; trials that passed are
+answered from the cache the next time. Exits 1 with a REGRESSION, or more than one INCONCLUSIVE in sixty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+
+from orchestrator.host.deadline import Cancellation
+from orchestrator.host.steps import Steps
+from orchestrator.intake.reader import Wanted
+from orchestrator.judge.compare import NullBuild
+from orchestrator.judge.decide import decide
+from orchestrator.kernels import Kernels
+from orchestrator.laboratory import Laboratory
+from orchestrator.model.kernel import KernelRole
+from orchestrator.model.run import Profile
+from orchestrator.model.trial import TrialResult, TrialSpec
+from orchestrator.model.verdict import Outcome, Verdict
+from orchestrator.pipeline import TestRequest, profile_named, start_run
+from orchestrator.plan import planned_trials
+from orchestrator.tree.perturb import PERTURBATION, with_makefile_lines
+
+NOTHING = Path(__file__).with_name("nothing.diff")
+OBJECT, FOLDER = "zswap.o", "mm"
+FLAGS = (
+    PERTURBATION,
+    "-O1",
+    "-O3",
+    "-fno-inline-small-functions -fno-inline-functions-called-once",
+    "-fno-tree-ter -fno-schedule-insns2 -falign-functions=64",
+)
+SEEDS_A_SET = 3
+
+Trials = Mapping[TrialSpec, TrialResult]
+
+
+def specs_of(profile: Profile, laboratory: Laboratory, number: int) -> tuple[TrialSpec, ...]:
+    """Return base's trials of the ``number``-th set of seeds (from 0): the profile's, with all seeds moved on."""
+    plain = planned_trials(
+        profile,
+        scenarios=laboratory.scenarios,
+        topologies=laboratory.topologies,
+        sealed=True,
+        kernels=(KernelRole.BASE,),
+    )
+    return tuple(dataclasses.replace(spec, seed=spec.seed + number * SEEDS_A_SET) for spec in plain)
+
+
+def tried(laboratory: Laboratory, name: str, kernels: Kernels, specs: tuple[TrialSpec, ...]) -> Trials:
+    """Run ``specs`` on a kernel, base in ``kernels`` or what stands for patched in it; the records say base."""
+    role = KernelRole.BASE if name == "base" else KernelRole.PATCHED
+    part = laboratory.run.part(name)
+    wanted = [dataclasses.replace(spec, kernel=role) for spec in specs]
+    done = {trial.spec: trial for trial in part.read_trials()}
+    left = [spec for spec in wanted if spec not in done]
+    for result in laboratory.results(laboratory.runner(kernels, run=part), left):
+        done[result.spec] = result
+        print(f"{name}: {result.spec.id} {result.status}", file=sys.stderr, flush=True)
+    return {dataclasses.replace(spec, kernel=KernelRole.BASE): done[spec] for spec in wanted}
+
+
+def kernels_of(laboratory: Laboratory, flags: tuple[str, ...]) -> Iterator[tuple[str, Kernels]]:
+    """Yield base and the perturbed kernels, each with its name; a kernel that is base's code to the byte is left out."""
+    base = laboratory.kernels(laboratory.trees, compared=False)
+    images = {base.builds[KernelRole.BASE].image_sha256}
+    yield "base", base
+    for number, flag in enumerate(flags, start=1):
+        lines = {FOLDER: [f"CFLAGS_{OBJECT} += {flag}"]}
+        trees = with_makefile_lines(
+            laboratory.trees, lines, on_patched=False, subject=flag, cancellation=laboratory.cancellation
+        )
+        if trees is None:
+            raise SystemExit(f"{FOLDER} has no makefile")
+        kernels = laboratory.kernels(trees, compared=False)
+        image = kernels.builds[KernelRole.PATCHED].image_sha256
+        if image in images:
+            print(f"{flag}: the same code as another kernel, left out", file=sys.stderr)
+            continue
+        images.add(image)
+        yield f"perturbed-{number}", kernels
+
+
+def as_run(old: Trials, new: Trials, null: Trials, laboratory: Laboratory) -> Verdict:
+    """Judge ``new`` as if it were patched, set beside ``old``; seeds are renumbered so that the two are pairs."""
+    records: list[TrialResult] = []
+    for role, trials in ((KernelRole.BASE, old), (KernelRole.PATCHED, new)):
+        records += _renumbered(trials, role)
+    return decide(
+        scenarios=list(laboratory.scenarios.values()),
+        planned=[record.spec for record in records],
+        trials=records,
+        null_builds=[NullBuild(name="null", trials=tuple(_renumbered(null, KernelRole.PATCHED)))],
+    )
+
+
+def _renumbered(trials: Trials, role: KernelRole) -> list[TrialResult]:
+    return [
+        dataclasses.replace(trial, spec=dataclasses.replace(spec, kernel=role, seed=(spec.seed - 1) % SEEDS_A_SET + 1))
+        for spec, trial in trials.items()
+    ]
+
+
+def comparisons(tables: Mapping[str, list[Trials]]) -> Iterator[tuple[str, Trials, Trials, Trials]]:
+    """Yield all comparisons: what it is, the two sides, and a third kernel with the first side's seeds."""
+    names = list(tables)
+    for name in names[1:]:
+        third = next(other for other in names[1:] if other != name)
+        for at, old in enumerate(tables["base"]):
+            yield f"base, {name}, set {at}", old, tables[name][at], tables[third][at]
+    for name in names:
+        third = next(other for other in names[1:] if other != name)
+        for one, other in combinations(range(len(tables[name])), 2):
+            yield f"{name}, sets {one} and {other}", tables[name][one], tables[name][other], tables[third][one]
+
+
+def main() -> int:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--linux", default="linux-7.2")
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--sets", type=int, default=4)
+    parser.add_argument("--flags", type=int, default=len(FLAGS))
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="null-model-") as scratch:
+        request = TestRequest(
+            wanted=Wanted(inputs=(str(NOTHING),)),
+            linux=options.linux,
+            base_rev=None,
+            profile=profile_named(options.profile),
+            sealed=True,
+            sandbox=True,
+            accelerator="auto",
+            again=False,
+            results=options.keep or Path(scratch),
+        )
+        steps = Steps()
+        run = start_run(request, steps=steps, now=lambda: dt.datetime.now(dt.UTC))
+        laboratory = Laboratory(run, steps=steps, cancellation=Cancellation())
+        sets = [specs_of(request.profile, laboratory, number) for number in range(options.sets)]
+        tables = {
+            name: [tried(laboratory, name, kernels, specs) for specs in sets]
+            for name, kernels in kernels_of(laboratory, FLAGS[: options.flags])
+        }
+        counts: Counter[Outcome] = Counter()
+        for what, old, new, null in comparisons(tables):
+            verdict = as_run(old, new, null, laboratory)
+            counts[verdict.outcome] += 1
+            if verdict.outcome is not Outcome.PASS:
+                print(f"{what}: {verdict.outcome}: {' '.join(verdict.sentences)}", flush=True)
+    said = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
+    print(f"{counts.total()} comparisons of {len(tables)} kernels without an effect: {said}")
+    too_many = counts[Outcome.INCONCLUSIVE] > max(1, counts.total() // 60)
+    return int(counts[Outcome.REGRESSION] > 0 or counts[Outcome.ERROR] > 0 or too_many)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
