@@ -1,13 +1,15 @@
 """How long do reports take, and how much memory?  usage: bench/reports.py [--trials 500] [--runs 10000] [--only formats|index]
 
 Formats: a run of 500 trials (5 scenarios x 5 topologies x 10 seeds x 2 kernels) with the samples of recorded real trials is
-rendered in each format by `orchestrator report`, one process a format and one for all. Wall time and peak memory of each; as a
+rendered in each format by `orchestrator report`, one process a format and one for all. Time and peak memory of each; as a
 ratio, how many times it takes to read the run's files from disk and parse run.json as JSON.
 
 Index: 10,000 runs (hard links to a recorded one). Made from nothing, and looked at again; as a ratio, how many times it takes
 to stat(2) the records.
 
-Exits 1 when all formats take more than 10 s or 500 MB, a look more than 1 s, or making the index more than 60 s.
+Exits 1 when all formats take more than 10 s or 500 MB, a look (`orchestrator history`, less what it takes for no runs) more
+than 1 s, or making the index more than 60 s. Judged by CPU time: nothing here waits for anything, and the wall clock of a
+busy host is no figure.
 """
 
 from __future__ import annotations
@@ -93,22 +95,22 @@ def multiplied(small: RunRecord, seeds: tuple[int, ...]) -> RunRecord:
     )
 
 
-def measured(*words: str) -> tuple[float, float]:
-    """Run the command; return wall seconds and peak memory in MB."""
+def measured(*words: str) -> tuple[float, float, float]:
+    """Run the command; return wall seconds, seconds of CPU, and peak memory in MB."""
     started = time.monotonic()
     with subprocess.Popen([sys.executable, "-m", "orchestrator", *words], stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"orchestrator {' '.join(words)}: exit status {process.returncode}")
-    return time.monotonic() - started, usage.ru_maxrss * 1024 / 1e6
+    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return how long ``work`` takes."""
-    started = time.monotonic()
+    """Return how many seconds of CPU ``work`` takes."""
+    started = time.process_time()
     work()
-    return time.monotonic() - started
+    return time.process_time() - started
 
 
 def read_all(folder: Path) -> None:
@@ -124,13 +126,15 @@ def formats(scratch: Path, trials: int) -> bool:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     reference = timed(lambda: read_all(folder))
     print(f"{trials} trials, {size:.0f} MB; reference (read all, parse JSON): {reference:.2f} s")
-    print(f"{'format':10} {'s':>6} {'MB':>6} {'x reference':>12} {'file, MB':>9}")
+    print(f"{'format':10} {'wall s':>6} {'CPU s':>6} {'MB':>6} {'x reference':>12} {'file, MB':>9}")
     for name in (*sorted([*FORMATS, "json"]), "all"):
         out = scratch / "out" / name
         target = out if name == "all" else out / "file"
-        seconds, memory = measured("report", str(folder), "-f", name, "-o", str(target))
+        wall, seconds, memory = measured("report", str(folder), "-f", name, "-o", str(target))
         written = sum(path.stat().st_size for path in out.rglob("*")) / 1e6
-        print(f"{name:10} {seconds:6.2f} {memory:6.0f} {seconds / reference:12.1f} {written:9.2f}", flush=True)
+        print(
+            f"{name:10} {wall:6.2f} {seconds:6.2f} {memory:6.0f} {seconds / reference:12.1f} {written:9.2f}", flush=True
+        )
     return seconds <= ALL_S and memory <= ALL_MB
 
 
@@ -143,19 +147,20 @@ def index(scratch: Path, runs: int) -> bool:
         os.link(RUNS / "pass" / "run.json", folder / "run.json") if _same_disk(results) else shutil.copyfile(
             RUNS / "pass" / "run.json", folder / "run.json"
         )
-    records = [results / name / "run.json" for name in os.listdir(results)]
-    reference = timed(lambda: [os.stat(path) for path in records])
+    records = [folder / "run.json" for folder in results.iterdir()]
+    reference = timed(lambda: [path.stat() for path in records])
 
     def look() -> None:
         with RunIndex(results) as found:
             assert len(found.runs(limit=20)) == min(20, runs)
 
     made, again = timed(look), min(timed(look) for _ in range(3))
-    command, memory = measured("history", "--results", str(results))
+    wall, command, memory = measured("history", "--results", str(results))
+    _, empty, _ = measured("history", "--results", str(scratch / "nothing"))
     print(f"{runs} runs; reference (stat each record): {reference:.3f} s")
     print(f"index made: {made:.1f} s ({made / runs * 1e3:.2f} ms a run), looked at again: {again:.2f} s "
-          f"({again / reference:.1f} x reference); orchestrator history: {command:.2f} s, {memory:.0f} MB")  # fmt: skip
-    return made <= REBUILD_S and command <= LOOK_S + 1.0 and again <= LOOK_S
+          f"({again / reference:.1f} x reference); orchestrator history: {wall:.2f} s, {command:.2f} s of CPU, {memory:.0f} MB")  # fmt: skip
+    return made <= REBUILD_S and command - empty <= LOOK_S
 
 
 def _same_disk(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def reopened(run: RunDirectory, record: RunRecord, *, steps: Steps, cancellation
     recorded = record.trees
     if not recorded.applied:
         raise UserError(f"the record of {record.run_id} names no patch that was applied")
-    if is_whole(recorded, cancellation=cancellation):
+    # A record may come from anywhere: no repository outside of our cache is asked because it says so.
+    ours = recorded.source.repo.resolve().is_relative_to(laboratory.cache.resolve())
+    if ours and is_whole(recorded, cancellation=cancellation):
         laboratory.trees = recorded
         return laboratory
     # Prerequisites of the same input are put on the chosen commit again.
@@ -77,6 +80,16 @@ def reopened(run: RunDirectory, record: RunRecord, *, steps: Steps, cancellation
 
 def _trees_of(trees: Trees) -> list[str]:
     return [trees.base.tree, *(applied.tree for applied in trees.applied)]
+
+
+def check_known(laboratory: Laboratory, specs: Iterable[TrialSpec]) -> None:
+    """Raise :class:`UserError` for a trial of a scenario or topology that the run's plan does not have: it was edited."""
+    for spec in specs:
+        if spec.scenario not in laboratory.scenarios or spec.topology not in laboratory.topologies:
+            raise UserError(
+                f"{spec.id}: the plan of {laboratory.run.run_id} has no such scenario and topology",
+                hint="the record was edited, or put together of two runs",
+            )
 
 
 def prefix_named(name: str, patches: int) -> int:

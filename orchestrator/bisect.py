@@ -176,7 +176,9 @@ class _Bisector:
         if symptom.cell is None:
             return _Asked(Look(seen=Seen.GOOD, text="there is a kernel"), (), built=built)
         runner = laboratory.runner(kernels, run=part, again=False)
-        trials = tuple(laboratory.results(runner, _with_base(symptom.trials)))
+        specs = _with_base(symptom.trials)
+        with laboratory.steps.step("trials", total=len(specs), done=0):
+            trials = tuple(laboratory.results(runner, specs))
         return _Asked(look_at(symptom, trials, tuple(laboratory.scenarios.values())), trials, built=built)
 
 

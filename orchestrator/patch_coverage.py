@@ -124,7 +124,7 @@ def _trials(laboratory: Laboratory, build: _Build) -> Iterator[tuple[TrialSpec, 
     runner = laboratory.runner(build.kernels, run=part, again=True)
     left = []
     for spec in _specs(laboratory):
-        pieces = cache.find(_key(runner, part, spec))
+        pieces = None if laboratory.plan.again else cache.find(_key(runner, part, spec))
         try:
             counts = None if pieces is None else counts_in(build.counted, pieces)
         except OrchestratorError:
@@ -240,6 +240,6 @@ def _unseen(files: Sequence[ChangedFile], build: _Build) -> Iterator[str]:
         yield f"{name}: its counters cannot be told from another's"
     for file in files:
         if file.path.endswith(".h"):
-            yield f"{file.path}: counted where the {len(counted.objects)} changed objects use it, and nowhere else"
+            yield f"{file.path}: counted where objects with counters use it, and nowhere else"
         elif _object_of(file.path) in counted.absent and file.path not in counted.kept:
             yield f"{file.path}: not compiled in this configuration"

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.again import BISECTED
+from orchestrator.again import BISECTED, check_known
 from orchestrator.errors import InfraError
 from orchestrator.judge.bisection import prefix_name
 from orchestrator.laboratory import Laboratory, prefix_of
@@ -27,8 +27,10 @@ PART = "replay"
 def replay_trial(laboratory: Laboratory, record: RunRecord, spec: TrialSpec, patches: int) -> Replay:
     """Run the trial ``spec`` again on the kernel with the first ``patches`` of the series (0: base).
 
-    Raises the :class:`PatchFault` of a kernel that does not build, :class:`InfraError` where base does not, ``Cancelled``.
+    Raises the :class:`PatchFault` of a kernel that does not build, :class:`InfraError` where base does not, ``Cancelled``,
+    and :class:`UserError` for a trial that the plan cannot have.
     """
+    check_known(laboratory, [spec])
     spec = dataclasses.replace(spec, kernel=KernelRole.PATCHED if patches else KernelRole.BASE)
     total = len(laboratory.trees.applied)
     part = laboratory.run.part(PART).part(f"patched-{patches}" if patches else str(KernelRole.BASE))
@@ -37,7 +39,8 @@ def replay_trial(laboratory: Laboratory, record: RunRecord, spec: TrialSpec, pat
         raise InfraError(f"base is broken: {kernels.gaps[0].title}")
     if kernels.faults and patches:
         raise kernels.faults[0]
-    (result,) = laboratory.results(laboratory.runner(kernels, run=part, again=True), [spec])
+    with laboratory.steps.step("trials", total=1, done=0):
+        (result,) = laboratory.results(laboratory.runner(kernels, run=part, again=True), [spec])
     home, recorded = _recorded(laboratory.run, record, spec, patches, total)
     return compared(
         prefix_name(patches) if 0 < patches < total else str(spec.kernel),

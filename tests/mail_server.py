@@ -36,12 +36,19 @@ class Server:
     connections: int = 0
     reached: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def contents(self) -> list[bytes]:
+        """The messages as octets."""
+        return [envelope.original_content or b"" for envelope in self.taken]
+
     async def hang(self) -> None:
         """Say that the conversation came so far, and nothing more for ever."""
         self.reached.set()
         await asyncio.sleep(3600)
 
-    def settings(self, encryption: Encryption = Encryption.STARTTLS, *, user: str = USER, timeout: float = 10.0) -> SmtpSettings:
+    def settings(
+        self, encryption: Encryption = Encryption.STARTTLS, *, user: str = USER, timeout: float = 10.0
+    ) -> SmtpSettings:
         return SmtpSettings(
             host="127.0.0.1",
             port=self.port,
@@ -63,20 +70,20 @@ class Faulty(SMTP):
         self.log.connections += 1
         if self.fault == "banner":
             await self.push("554 no service here")
-            self.transport.close()
+            cut(self, at_once=False)
             return
         if self.fault == "hang at the banner":
             await self.log.hang()
         await super()._handle_client()
 
-    async def smtp_EHLO(self, hostname: str) -> None:
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802 - aiosmtpd's name
         if self.fault == "ehlo":
-            self.transport.abort()
+            cut(self)
             return
         await super().smtp_EHLO(hostname)
 
     @syntax("DATA")
-    async def smtp_DATA(self, arg: str) -> None:
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         if self.fault == "hang at data":
             await self.log.hang()
         elif self.fault == "data":
@@ -84,15 +91,22 @@ class Faulty(SMTP):
         elif self.fault == "cut in the message":
             await self.push("354 go on")
             await self._reader.read(64)
-            self.transport.abort()
+            cut(self)
         else:
             await super().smtp_DATA(arg)
 
     @syntax("QUIT")
-    async def smtp_QUIT(self, arg: str) -> None:
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         if self.fault == "hang at quit":
             await self.log.hang()
         await super().smtp_QUIT(arg)
+
+
+def cut(server: SMTP, *, at_once: bool = True) -> None:
+    """End a conversation, ``at_once`` without what was not sent yet."""
+    transport = server.transport
+    if isinstance(transport, asyncio.Transport):
+        (transport.abort if at_once else transport.close)()
 
 
 @dataclass
@@ -103,7 +117,9 @@ class Handler:
     fault: str
     late_s: float
 
-    async def handle_MAIL(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         if self.fault == "hang at mail":
             await self.log.hang()
         if self.fault == "mail":
@@ -112,25 +128,27 @@ class Handler:
         envelope.mail_options.extend(options)
         return "250 OK"
 
-    async def handle_RCPT(self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
         if self.fault == "hang at the recipient":
             await self.log.hang()
         if self.fault == "cut at the recipient":
-            server.transport.abort()
+            cut(server)
         if address == REFUSED or self.fault == "recipient":
             return "550 no such user: \x1b[31m\u202ered"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         match self.fault:
             case "message":
                 return "554 spam"
             case "message, for now":
                 return "451 come back later"
             case "cut before the answer":
-                server.transport.abort()
+                cut(server)
                 return "250 nobody hears this"
             case "hang before the answer":
                 await self.log.hang()
@@ -139,7 +157,7 @@ class Handler:
                 await self.log.hang()
             case "taken, then cut":
                 self.log.taken.append(envelope)
-                server.transport.abort()
+                cut(server)
                 return "250 nobody hears this"
         self.log.taken.append(envelope)
         if self.late_s:
@@ -149,7 +167,13 @@ class Handler:
 
 @contextlib.contextmanager
 def mail_server(
-    folder: Path, *, fault: str = "", tls: bool = False, starttls: bool = True, late_s: float = 0.0, name: str = "127.0.0.1"
+    folder: Path,
+    *,
+    fault: str = "",
+    tls: bool = False,
+    starttls: bool = True,
+    late_s: float = 0.0,
+    name: str = "127.0.0.1",
 ) -> Iterator[Server]:
     """Hold a server with a certificate of its own authority; it ends with the block."""
     certificate, authorities = certificates(folder, name)
@@ -189,8 +213,7 @@ def mail_server(
     async def stop(server: asyncio.Server) -> None:
         server.close()
         for each in served:
-            if each.transport is not None:
-                each.transport.abort()
+            cut(each)
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

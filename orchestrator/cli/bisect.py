@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.again import reopened, run_named
+from orchestrator.again import check_known, reopened, run_named
 from orchestrator.bisect import bisect_run, can_bisect
 from orchestrator.cli.failures import explained
 from orchestrator.cli.interrupts import cancelled_by_signals
@@ -17,6 +17,7 @@ from orchestrator.cli.progress import shown_progress
 from orchestrator.errors import UserError
 from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import publish_text
+from orchestrator.judge.bisection import symptoms_of
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Outcome
 from orchestrator.report.bisection import bisection_lines
@@ -39,6 +40,7 @@ def bisect(run: RunArgument, *, results: ResultsOption = DEFAULT_RESULTS, json: 
             steps.subscribe(listener)
             steps.subscribe(folder.append_event)
             laboratory = reopened(folder, record, steps=steps, cancellation=cancellation)
+            check_known(laboratory, (spec for symptom in symptoms_of(record) for spec in symptom.trials))
             found = bisect_run(laboratory, record)
             record = dataclasses.replace(record, bisection=found)
             folder.write_run(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from orchestrator.host import requirements, workspace
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.resources import available_memory_mib, usable_cpus
 from orchestrator.host.sandbox import find_sandbox
+from orchestrator.report.text import printable_line
 
 MEMORY_MIB = 2048
 """One machine and a build beside it."""
@@ -30,6 +32,10 @@ def doctor(
     tests: Annotated[  # noqa: FBT002
         bool, typer.Option("--tests", help="Look also for what only the project's own tests need.")
     ] = False,
+    watch: Annotated[
+        Path | None,
+        typer.Option("--watch", metavar="FILE", help="Look also whether the watcher of this watch.toml is well."),
+    ] = None,
 ) -> None:
     """Look whether this machine has what is needed; with --fix, install what is missing."""
     console = console_on(sys.stdout)
@@ -42,6 +48,8 @@ def doctor(
             requirements.install(lacking, cancellation=cancellation)
             lacking = requirements.missing(wanted)
         well = _report(console, wanted, lacking, cancellation)
+        if watch is not None:
+            well = _report_watcher(console, watch, cancellation) and well
     raise typer.Exit(0 if well else 3)
 
 
@@ -78,4 +86,17 @@ def _report_host(console: Console, cancellation: Cancellation) -> bool:
         cancellation.check()
         console.print(f"MISSING  sandbox: {error.message}")
         well = False
+    return well
+
+
+def _report_watcher(console: Console, config: Path, cancellation: Cancellation) -> bool:
+    """Print how the watcher is; return whether nothing stops it."""
+    from orchestrator.config.watch import read_watch_settings
+    from orchestrator.watch.checkup import checkup
+
+    well = True
+    for check in checkup(read_watch_settings(config), cancellation=cancellation):
+        word = "ok      " if check.well else "WRONG   " if check.grave else "look    "
+        console.print(printable_line(f"{word} {check.says}"))
+        well = well and (check.well or not check.grave)
     return well

@@ -57,31 +57,33 @@ def send_mail(
     results: ResultsOption = DEFAULT_RESULTS,
 ) -> None:
     """Show the mail that answers the patch with what RUN found, ask, and send it: into the drafts where the policy says so."""
-    with explained(sys.stderr), cancelled_by_signals() as cancellation:
+    with explained(sys.stderr):
         if via not in WAYS:
             raise UserError(f"there is no way {via!r} for mails", hint=f"one of: {', '.join(WAYS)}")
-        mail, rules = prepared_mail(
-            run,
-            results,
-            to=to,
-            requested=requested,
-            without=without,
-            policy=policy,
-            introduced=introduced,
-            cancellation=cancellation,
-        )
-        drafts = Drafts(folder=drafts_folder(rules))
-        if approved and (draft := drafts.read(mail.message_id)) is not None:
-            mail = as_approved(mail, draft)
-        tell_notes(mail)
-        if mail.objections:
-            raise UserError(
-                "the mail is not sent", hint="orchestrator mail shows it; --to ADDRESS sends it to yourself"
+        with cancelled_by_signals() as cancellation:
+            mail, rules = prepared_mail(
+                run,
+                results,
+                to=to,
+                requested=requested,
+                without=without,
+                policy=policy,
+                introduced=introduced,
+                cancellation=cancellation,
             )
-        waits = mail.moderated and not approved
-        transport = drafts if waits else transport_named(via, rules, cancellation=cancellation)
+            drafts = Drafts(folder=drafts_folder(rules))
+            if approved and (draft := drafts.read(mail.message_id)) is not None:
+                mail = as_approved(mail, draft)
+            tell_notes(mail)
+            if mail.objections:
+                hint = "orchestrator mail shows it; --to ADDRESS sends it to yourself"
+                raise UserError("the mail is not sent", hint=hint)
+            waits = mail.moderated and not approved
+            transport = drafts if waits else transport_named(via, rules, cancellation=cancellation)
+        # Outside of that: Ctrl-C is an answer, too.
         _ask(mail, transport, yes=yes)
-        delivery = _deliver(mail, transport, rules, approved=approved, again=again, cancellation=cancellation)
+        with cancelled_by_signals() as cancellation:
+            delivery = _deliver(mail, transport, rules, approved=approved, again=again, cancellation=cancellation)
         if delivery.state is State.ACCEPTED and delivery.done:
             drafts.remove(mail.message_id)
         _tell(delivery, run, waits=waits)
@@ -122,7 +124,11 @@ def _ask(mail: PreparedMail, transport: Transport, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UserError("nobody is there to be asked", hint="--yes says yes")
-    if not typer.confirm(f"{question}?"):
+    try:
+        said = typer.confirm(f"{question}?")
+    except typer.Abort:
+        said = False
+    if not said:
         raise UserError("not sent")
 
 

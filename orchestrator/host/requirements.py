@@ -97,6 +97,7 @@ TEST_REQUIREMENTS: tuple[Requirement, ...] = (
     _needed("curl", "curl", "contrib/ci-run fetches links with it"),
     _needed("systemd-analyze", "systemd", "checks the units in contrib/systemd"),
     _needed("public-inbox-httpd", "public-inbox", "a mail archive on this machine, which the tests read through b4"),
+    _needed("dovecot", "dovecot-imapd", "an IMAP server on this machine, which the tests of the watcher read"),
     _needed("git send-email", "git-email", "takes mails in the tests", _git_send_email),
     _needed("Mail::Address", "libmailtools-perl", "git send-email needs it", _perl_module("Mail::Address")),
     # Debian's names. Ubuntu has Chromium as a snap only, which comes with its driver: there these two are for the user.

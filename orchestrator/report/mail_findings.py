@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from orchestrator.report.mail_words import counted, folded, plain, strangers
 SHOWN = 3
 """Findings that are told in full; a patch that breaks one thing often breaks ten scenarios."""
 
-CHECK_LINES = 4
+TITLES = 4
+"""Findings of which only the title is told."""
+
+CHECK_LINES = 3
 COMPILER_LINES = 20
 TRIAL_FAILED = "trial failed"
 
@@ -27,24 +31,32 @@ _ENDED = frozenset({Status.PASS, Status.FAIL, Status.DONE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A finding as a mail tells it: ``what`` it is, ``seen`` in how many boots, ``lines`` of the complaint."""
+    """A finding as a mail tells it: ``what`` it is, ``seen`` in how many boots, ``lines`` of the complaint.
+
+    ``together`` says that it was seen where the one before it was.
+    """
 
     what: tuple[str, ...]
     where: str
     seen: str
     lines: tuple[str, ...]
+    together: bool = False
 
 
-def told_findings(record: RunRecord) -> tuple[tuple[Told, ...], str]:
-    """Return the findings that the patch is blamed for, each once, and what is said of those that are not shown."""
+def told_findings(record: RunRecord) -> tuple[tuple[Told, ...], tuple[str, ...]]:
+    """Return the findings that the patch is blamed for, each once, and the titles of those that are not told in full."""
     blamed = [finding for finding in record.verdict.findings if finding.blamed]
     first: dict[tuple[str, str], list[Finding]] = {}
     for finding in blamed:
         first.setdefault((finding.kind, _OFFSET.sub("", finding.title)), []).append(finding)
-    told = tuple(_told(record, same) for same in list(first.values())[:SHOWN])
-    more = list(first.values())[SHOWN:]
-    rest = f"{counted(len(more), 'more finding')} of this run: in run.json and the other reports." if more else ""
-    return told, rest
+    told: list[Told] = []
+    for same in list(first.values())[:SHOWN]:
+        found = _told(record, same)
+        together = bool(told) and (told[-1].where, told[-1].seen) == (found.where, found.seen)
+        told.append(dataclasses.replace(found, together=together))
+    rest = [_headline(same[0]) for same in list(first.values())[SHOWN:]]
+    lines = [line for title in rest[:TITLES] for line in title]
+    return tuple(told), (*lines, *([f"... {len(rest) - TITLES} more"] if len(rest) > TITLES else []))
 
 
 def spec_of(record: RunRecord, trial_id: str) -> TrialSpec | None:
@@ -87,7 +99,7 @@ def _details(finding: Finding) -> tuple[str, ...]:
     if not finding.trial:
         return tuple(piece for line in finding.detail[-COMPILER_LINES:] for piece in folded(line))
     new = [line for line in finding.detail if line and line not in finding.title]
-    more = (f"... {len(new) - CHECK_LINES} more, in run.json",) if len(new) > CHECK_LINES else ()
+    more = (f"... {len(new) - CHECK_LINES} more",) if len(new) > CHECK_LINES else ()
     return (*(piece for line in new[:CHECK_LINES] for piece in folded(line)), *more)
 
 

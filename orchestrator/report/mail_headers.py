@@ -24,8 +24,8 @@ _NAME = re.compile(r"[A-Z][A-Za-z0-9-]{0,60}")
 _ATOMS = re.compile(rf"{_ATOM}(?: {_ATOM})*")
 LONGEST_WORD = 60
 LONGEST_NAME = 100
-WORD_OCTETS = 42
-"""So many octets make an encoded word that fits a line beside the longest of our fields' names."""
+WORD_OCTETS = 39
+"""So many octets make an encoded word that fits a line beside the name of a field that strangers have words in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,11 @@ from orchestrator.report.mail_reproduce import Reproduction, reproduction
 from orchestrator.report.mail_words import counted, listed, numbers, plain, strangers
 
 GAPS = 4
+PLACES = 3
+_TOLD = frozenset({Change.REGRESSED, Change.CHANGED, Change.IMPROVED, Change.REMOVED, Change.ADDED})
 _BETTER = {Direction.UP: "higher is better", Direction.DOWN: "lower is better"}
 _HARMLESS = re.compile(r"[\w .>=<+-]{1,60}")
+_FUNCTION = re.compile(r"\b(?:in|at) ([A-Za-z_]\w{0,60})(?:\.[a-z0-9.]{1,30})?\+0x")
 _MOVED = frozenset({Change.CHANGED, Change.REMOVED, Change.ADDED})
 
 
@@ -38,10 +41,11 @@ class Says:
     opening: str
     sentences: tuple[str, ...]
     findings: tuple[Told, ...]
-    more_findings: str
+    more_findings: tuple[str, ...]
     figures: Figures
     claims: tuple[str, ...]
     ran: str
+    places: tuple[str, ...]
     patch: str
     patches: tuple[str, ...]
     not_covered: tuple[str, ...]
@@ -62,6 +66,7 @@ def says(record: RunRecord, message: Message | None) -> Says:
         figures=figures(record),
         claims=_claims(record),
         ran=_ran(record),
+        places=_places(record),
         patch=patch,
         patches=subjects,
         not_covered=_not_covered(record),
@@ -117,7 +122,9 @@ def _regression(record: RunRecord, what: str, base: str) -> str:
         where = f"in {spec.scenario} on {spec.topology}"
         if is_of_the_log(record, finding):
             kind = f" ({finding.kind})" if _HARMLESS.fullmatch(finding.kind) else ""
-            return f"with {what} on {base}, the kernel logs a complaint{kind} {where}; without, it does not{more}"
+            function = _FUNCTION.search(finding.title)
+            at = f" at {function[1]}()" if function else ""
+            return f"with {what} on {base}, the kernel logs a complaint{kind}{at} {where}; without, it does not{more}"
         check = f"the check '{finding.kind}'" if _HARMLESS.fullmatch(finding.kind) else "a check"
         return f"with {what} on {base}, {check} fails {where}; without, it passes{more}"
     worse = [change for change in record.verdict.changes if change.change is Change.REGRESSED]
@@ -213,6 +220,26 @@ def _ran(record: RunRecord) -> str:
     )
 
 
+def _places(record: RunRecord) -> tuple[str, ...]:
+    """Return what the scenarios and topologies are that the mail is about: their names are ours alone."""
+    told = [spec for finding in record.verdict.findings if finding.blamed and (spec := spec_of(record, finding.trial))]
+    cells = [(spec.scenario, spec.topology) for spec in told]
+    cells += [(each.scenario, each.topology) for each in record.verdict.changes if each.change in _TOLD]
+    cells = cells or [(trial.spec.scenario, trial.spec.topology) for trial in record.trials]
+    purposes = {scenario.name: scenario.what_for for scenario in record.scenarios}
+    machines = {topology.name: topology for topology in record.topologies}
+    lines = [
+        f"{name}: {plain(strangers(purposes[name]))}"
+        for name in list(dict.fromkeys(scenario for scenario, _ in cells))[:PLACES]
+        if purposes.get(name)
+    ]
+    for name in list(dict.fromkeys(topology for _, topology in cells))[:PLACES]:
+        if (machine := machines.get(name)) is not None:
+            nodes = counted(len(machine.nodes), "NUMA node")
+            lines.append(f"{name}: {nodes}, {machine.memory_mib} MiB, {counted(machine.cpus, 'CPU')}")
+    return tuple(lines)
+
+
 def _which_patch(record: RunRecord) -> tuple[str, tuple[str, ...]]:
     """Return which patch it is, as far as that is known, and the subjects that this names."""
     series, found = record.series, record.bisection
@@ -299,7 +326,7 @@ def _on_trials(record: RunRecord) -> list[str]:
         return []
     missing = [plain(strangers(line)) for line in record.verdict.not_covered]
     more = len(missing) - GAPS
-    return [*missing[:GAPS], *([f"{more} more trials or metrics, listed in run.json."] if more > 0 else [])]
+    return [*missing[:GAPS], *([f"{more} more trials or metrics."] if more > 0 else [])]
 
 
 def is_whole(record: RunRecord) -> bool:

@@ -42,7 +42,7 @@ def shortened(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the telling lines of a complaint, at most :data:`LINES`, none wider than a mail unless a path is."""
     told = list(_told(lines))
     if len(told) > LINES:
-        told = [*told[:LINES], f"[{len(told) - LINES} more lines in run.json]"]
+        told = [*told[:LINES], f"[{len(told) - LINES} more lines]"]
     return tuple(line for text in told for line in folded(text))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Finding
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.code import code_lines
 from orchestrator.report.summary import (
     Group,
@@ -46,6 +47,7 @@ def render_markdown(record: RunRecord) -> str:
         *_findings(verdict.findings),
         *(_group(group) for group in groups(record)),
         *(_sweep(table) for table in sweep_tables(record)),
+        _folded("Which patch", bisection_lines(record)),
         _folded("Claims", claim_lines(record)),
         _coverage(record.coverage),
         _folded(f"Applied to {record.trees.base.describe}", applied_lines(record)),

@@ -87,14 +87,21 @@ class RunIndex:
         self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
-        self._database = _opened(self._results / INDEX, rebuild=self._rebuild)
-        try:
-            self._refresh(self._database)
-        except sqlite3.Error:
-            # Damaged, or locked for too long: what is on disk counts, not the index.
-            self._database.close()
-            self._database = _made(":memory:")
-            self._refresh(self._database)
+        for rebuild in (self._rebuild, True):
+            self._database = _opened(self._results / INDEX, rebuild=rebuild)
+            try:
+                self._refresh(self._database)
+            except sqlite3.OperationalError:
+                # Not to be written, or locked for too long.
+                self._database.close()
+                break
+            except sqlite3.DatabaseError:
+                # Damaged.
+                self._database.close()
+            else:
+                return self
+        self._database = _made(":memory:")
+        self._refresh(self._database)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -292,7 +292,7 @@ class Watcher:
                     entry.id, reason=delivered.says, not_before=self._queue.clock.now() + delivered.after_s
                 )
             else:
-                self._queue.change(entry.id, reason=delivered.says, waits_for="a person: see docs/watch.md, Replies")
+                self._queue.change(entry.id, reason=delivered.says, waits_for="a person")
                 self._queue.note(entry.id, State.PREPARED, delivered.says)
         return True
 
@@ -374,15 +374,14 @@ def only_one(state: Path) -> Iterator[None]:
     One that was killed may have left a child that is just dying: it is waited for a little. Raises :class:`UserError` when
     there is another watcher.
     """
-    try:
-        with locked(state / "lock", Deadline(DYING_S, what="the lock")):
-            yield
-    except TimedOut as error:
-        if error.message.startswith("the lock:"):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(state / "lock", Deadline(DYING_S, what="the lock")))
+        except TimedOut:
             raise UserError(
                 f"another watcher runs with {state}", hint="stop it first, or give this one a state folder of its own"
             ) from None
-        raise
+        yield
 
 
 __all__ = ["Log", "Watcher", "only_one"]

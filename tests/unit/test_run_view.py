@@ -46,7 +46,7 @@ def test_lone_record_has_no_samples_and_the_same_words(results: Path, tmp_path: 
 
 def test_samples_are_read_from_the_folder() -> None:
     read = recorded("regression").read
-    assert [sample.label for sample in read("churn-one-node-patched-s1", SETTLED)][0] == "before"
+    assert next(sample.label for sample in read("churn-one-node-patched-s1", SETTLED)) == "before"
     assert len(read("churn-one-node-patched-s1", TICKS)) > 10
     assert read("churn-one-node-patched-s2", TICKS) == ()
 
@@ -109,7 +109,7 @@ def test_record_of_a_newer_version_is_refused_with_both_versions(results: Path) 
 def test_truncated_record_is_refused_and_named(keep: int, results: Path) -> None:
     path = results / "20261123-154126-regression" / "run.json"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(UserError, match="run.json"):
+    with pytest.raises(UserError, match=r"run\.json"):
         material_of("20261123-154126-regression", results)
 
 

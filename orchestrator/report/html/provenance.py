@@ -44,7 +44,7 @@ def provenance(record: RunRecord, configs: Mapping[str, str]) -> tuple[Fact, ...
         Fact(name="base", lines=(base.describe, f"commit {base.commit}", f"tree {base.tree}") if base.commit else ()),
         Fact(name="why this base", lines=(f"{base.confidence} confidence: {base.reason}",)),
         Fact(name="ways to a base", lines=tuple(_step_line(step) for step in base.steps)),
-        Fact(name="how applied", lines=applied_lines(record)),
+        Fact(name="how applied", lines=tuple(line for line in applied_lines(record) if line != _why_line(record))),
         Fact(name="patched", lines=_patched_lines(record)),
         Fact(name="difference of the configurations", lines=config_lines(record, configs), code=True),
         *(_build_fact(build) for build in record.builds),
@@ -59,6 +59,11 @@ def provenance(record: RunRecord, configs: Mapping[str, str]) -> tuple[Fact, ...
     ]
     kept = (Fact(name=fact.name, lines=tuple(filter(None, fact.lines)), code=fact.code) for fact in facts)
     return tuple(fact for fact in kept if fact.lines)
+
+
+def _why_line(record: RunRecord) -> str:
+    """Return the line of ``applied_lines`` that says why this base: it stands above."""
+    return f"this base with {record.trees.base.confidence} confidence: {record.trees.base.reason}"
 
 
 def repeat_line(record: RunRecord) -> str:

@@ -14,6 +14,7 @@ from orchestrator.cli.app import app
 from orchestrator.model.bisection import Bisection, BisectionStep, Seen
 from orchestrator.model.tree import Confidence
 from orchestrator.report.junit import render_junit
+from orchestrator.report.markdown import render_markdown
 from orchestrator.report.text import render_text
 from orchestrator.store.run_json import parse_run, render_run
 from tests.hostile import CORPUS
@@ -143,3 +144,5 @@ def test_hostile_subjects_stay_where_they_are(words: str) -> None:
     assert len(text.splitlines()) == len(render_text(dataclasses.replace(record(), bisection=bisection())).splitlines())
     assert not any(ord(char) < 32 and char not in "\n\t" for char in text)
     render_junit(found)
+    # In a block of code, whatever the words are.
+    assert "Which patch" in render_markdown(found)

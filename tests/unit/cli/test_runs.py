@@ -7,8 +7,7 @@ import re
 import shutil
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -31,10 +30,9 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "GITHUB_STEP_SUMMARY", "PATCHWORK_TOKEN", "COLUMNS", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    yield
 
 
 def run(*words: str | Path, stdin: bytes | None = None) -> Result:

@@ -16,11 +16,18 @@ from tests.unit.report.mails import NOW, POLICY, recorded
 T0 = NOW.timestamp()
 
 
-def prepared(name: str = "regression", policy: MailPolicy = POLICY, *, record: RunRecord | None = None, **wanted: object) -> PreparedMail:
+def prepared(
+    name: str = "regression",
+    policy: MailPolicy = POLICY,
+    *,
+    record: RunRecord | None = None,
+    to: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+    requested: bool = False,
+) -> PreparedMail:
     """Return the mail about a recorded run."""
-    return prepare_mail(
-        record or recorded(name), policy, now=NOW, wanted=Wanted(**wanted), version="0.1.0"  # type: ignore[arg-type]
-    )
+    wanted = Wanted(to=to, without=without, requested=requested)
+    return prepare_mail(record or recorded(name), policy, now=NOW, wanted=wanted, version="0.1.0")
 
 
 def outgoing(mail: PreparedMail) -> Outgoing:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.errors import Cancelled, InfraError, UserError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.mail.deliver import deliver
 from orchestrator.mail.ledger import Ledger, State
+from orchestrator.mail.prepare import MailKey, PreparedMail
 from orchestrator.mail.transport import Answer
 from orchestrator.model.mail import ListPolicy, Wish
+from orchestrator.model.verdict import Outcome
 from tests.unit.mail.builders import T0, Way, prepared
 from tests.unit.report.mails import POLICY
 
@@ -52,13 +58,40 @@ def test_deliver_when_another_run_of_the_same_version_and_verdict_then_it_is_the
         assert not deliver(other, way, ledger, policy=POLICY, now=T0).done
 
 
-@pytest.mark.parametrize("change", ["version", "outcome", "audience", "series"])
-def test_deliver_when_anything_of_the_key_differs_then_it_is_another_mail(path: Path, change: str) -> None:
-    mail, way = prepared(), Way()
-    values = {"version": 7, "outcome": prepared("pass").key.outcome, "audience": "to jo", "series": "other"}
-    other = dataclasses.replace(mail, key=dataclasses.replace(mail.key, **{change: values[change]}))
+def with_key(
+    mail: PreparedMail,
+    *,
+    series: str | None = None,
+    version: int | None = None,
+    outcome: Outcome | None = None,
+    audience: str | None = None,
+) -> PreparedMail:
+    old = mail.key
+    key = MailKey(
+        series=series or old.series,
+        version=old.version if version is None else version,
+        outcome=outcome or old.outcome,
+        audience=audience or old.audience,
+    )
+    return dataclasses.replace(mail, key=key)
+
+
+MAIL = prepared()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        with_key(MAIL, version=7),
+        with_key(MAIL, outcome=Outcome.PASS),
+        with_key(MAIL, audience="to jo"),
+        with_key(MAIL, series="another"),
+    ],
+)
+def test_deliver_when_anything_of_the_key_differs_then_it_is_another_mail(path: Path, other: PreparedMail) -> None:
+    way = Way()
     with Ledger.open(path) as ledger:
-        deliver(mail, way, ledger, policy=POLICY, now=T0)
+        deliver(MAIL, way, ledger, policy=POLICY, now=T0)
         assert deliver(other, way, ledger, policy=POLICY, now=T0).done
     assert len(way.given) == 2
 
@@ -180,8 +213,7 @@ def test_limit_when_it_is_reached_then_nothing_leaves_and_it_says_until_when(pat
     way = Way()
     with Ledger.open(path) as ledger:
         for number in range(3):
-            mail = prepared()
-            mail = dataclasses.replace(mail, key=dataclasses.replace(mail.key, version=number))
+            mail = with_key(MAIL, version=number)
             last = deliver(mail, way, ledger, policy=policy, now=T0 + number)
         assert (last.state, last.done) == (State.REFUSED, False)
         assert "the next may leave on 2026-11-23 13:00:00 UTC" in last.says
@@ -222,7 +254,7 @@ def test_deliver_when_something_speaks_against_it_then_never(path: Path) -> None
 
 def test_earlier_report_when_an_older_version_regressed_then_its_mail(path: Path) -> None:
     mail = prepared()
-    older = dataclasses.replace(mail, key=dataclasses.replace(mail.key, version=4), message_id="old@test.example.org")
+    older = dataclasses.replace(with_key(mail, version=4), message_id="old@test.example.org")
     with Ledger.open(path) as ledger:
         deliver(older, Way(answer=Answer(state=State.REFUSED, says="")), ledger, policy=POLICY, now=T0)
         assert ledger.earlier_report(mail.key.series, 5) is None
@@ -232,3 +264,45 @@ def test_earlier_report_when_an_older_version_regressed_then_its_mail(path: Path
     assert found is not None
     assert (found.version, found.message_id) == (4, "old@test.example.org")
     assert (found.scenario, found.topology) == ("churn", "one-node")
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["accepted", "refused", "unknown", "dies before", "dies after", "drafted"]), st.booleans()
+    ),
+    max_size=8,
+)
+
+
+# Each step is a transaction on the disk.
+@settings(max_examples=40, deadline=None)
+@given(steps=STEPS)
+def test_ledger_whatever_happened_a_mail_that_may_have_arrived_is_sent_again_only_with_the_users_word(
+    steps: list[tuple[str, bool]],
+) -> None:
+    def die() -> None:
+        raise Died
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mail.sqlite"
+        may_have_arrived, drafts = False, Way(leaves=False, answer=Answer(state=State.DRAFTED, says="there"))
+        for what, again in steps:
+            way = Way() if what != "drafted" else drafts
+            if what in {"refused", "unknown"}:
+                way.answer = Answer(state=State(what), says=what)
+            way.before, way.after = (
+                (die if what == "dies before" else way.before),
+                (die if what == "dies after" else way.after),
+            )
+            given_before = len(way.given)
+            with contextlib.suppress(Died), Ledger.open(path) as ledger:
+                deliver(MAIL, way, ledger, policy=dataclasses.replace(POLICY, most=100), now=T0, again=again)
+            was_given = len(way.given) > given_before
+            if may_have_arrived and not again:
+                assert not was_given
+            elif what != "dies before":
+                assert was_given
+            may_have_arrived = may_have_arrived or (was_given and what in {"accepted", "unknown", "dies after"})
+        with Ledger.open(path) as ledger:
+            accepted = [attempt for attempt in ledger.attempts() if attempt.state is State.ACCEPTED]
+        assert len(accepted) <= sum(what == "accepted" for what, _ in steps)

@@ -40,7 +40,12 @@ def policy(wish: Wish, *, moderated: bool = False) -> MailPolicy:
         (Wish.EVERYTHING, "our-error", True, False),
     ],
 )
-def test_list_gets_what_it_wants(wish: Wish, run: str, requested: bool, sent: bool) -> None:
+def test_list_gets_what_it_wants(
+    wish: Wish,
+    run: str,
+    requested: bool,  # noqa: FBT001
+    sent: bool,  # noqa: FBT001
+) -> None:
     mail = prepared(run, policy(wish), requested=requested)
     addresses = [address.address for address in mail.recipients.everybody]
     assert (mail.objections == ()) is sent
@@ -52,7 +57,9 @@ def test_list_gets_what_it_wants(wish: Wish, run: str, requested: bool, sent: bo
 def test_recipients_are_the_author_and_whom_the_mail_went_to_once_each() -> None:
     found = with_message(
         recorded("regression"),
-        message("[PATCH] x", cc=(MM, "LINUX-MM@kvack.org", "Hao <HAO@lixiang.example.org>", "jo@test.example.org", "b@c")),
+        message(
+            "[PATCH] x", cc=(MM, "LINUX-MM@kvack.org", "Hao <HAO@lixiang.example.org>", "jo@test.example.org", "b@c")
+        ),
     )
     mail = prepared(record=found)
     assert [str(address) for address in mail.recipients.to] == ["Hao Jia <hao@lixiang.example.org>"]
@@ -64,7 +71,9 @@ def test_recipients_are_the_author_and_whom_the_mail_went_to_once_each() -> None
 
 def test_recipients_when_the_patch_is_anothers_then_its_author_as_well() -> None:
     found = recorded("regression")
-    patches = tuple(dataclasses.replace(each, author="Second Author <second@example.org>") for each in found.series.patches)
+    patches = tuple(
+        dataclasses.replace(each, author="Second Author <second@example.org>") for each in found.series.patches
+    )
     found = dataclasses.replace(found, series=dataclasses.replace(found.series, patches=patches))
     assert "second@example.org" in [address.address for address in prepared(record=found).recipients.to]
 
@@ -75,7 +84,9 @@ def test_recipients_when_answers_are_wanted_elsewhere_then_there() -> None:
 
 
 def test_recipients_when_excluded_then_not() -> None:
-    mail = prepared(policy=dataclasses.replace(POLICY, excluded=("*@linux-foundation.org",)), without=("Yosry@kernel.example.org",))
+    mail = prepared(
+        policy=dataclasses.replace(POLICY, excluded=("*@linux-foundation.org",)), without=("Yosry@kernel.example.org",)
+    )
     addresses = [address.address for address in mail.recipients.everybody]
     assert "akpm@linux-foundation.org" not in addresses
     assert "yosry@kernel.example.org" not in addresses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email
 import os
 import pty
 import signal
@@ -156,7 +155,9 @@ def test_send_when_moderated_then_a_draft_and_what_the_person_made_of_it_is_sent
         again = user.runs("send", run, "--yes")
         assert server.connections == 0
         (draft,) = user.drafts
-        text = draft.read_text().replace("Regression: with", "Hello, with").replace("Cc: ", "Bcc: x@example.org\nCc: ", 1)
+        text = (
+            draft.read_text().replace("Regression: with", "Hello, with").replace("Cc: ", "Bcc: x@example.org\nCc: ", 1)
+        )
         draft.write_text(text)
         sent = user.runs("send", run, "--yes", "--approved")
         after = user.runs("send", run, "--yes")
@@ -165,8 +166,9 @@ def test_send_when_moderated_then_a_draft_and_what_the_person_made_of_it_is_sent
     assert "not sent yet: it waits for approval" in drafted.stdout
     assert "--approved" in drafted.stdout
     (envelope,) = server.taken
-    assert b"Hello, with this patch" in envelope.content
-    assert b"Bcc" not in envelope.content
+    (content,) = server.contents
+    assert b"Hello, with this patch" in content
+    assert b"Bcc" not in content
     assert "x@example.org" in envelope.rcpt_tos
     assert user.drafts == []
     assert user.states() == [State.DRAFTED, State.DRAFTED, State.ACCEPTED]
@@ -206,7 +208,7 @@ def test_send_when_to_oneself_then_also_what_no_list_is_told(user: User, tmp_pat
     assert "no list is told what is INCONCLUSIVE" in to_list.stderr
     (envelope,) = server.taken
     assert envelope.rcpt_tos == ["me@example.org"]
-    assert email.message_from_bytes(envelope.content)["To"] == "Me <me@example.org>"
+    assert parsed(server.contents[0])["To"] == "Me <me@example.org>"
 
 
 # What the server has when we are killed, and what a second send then does.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import keyring
 import pytest
 
 from orchestrator.errors import UserError
@@ -87,7 +88,6 @@ def test_password_when_it_is_in_several_places_then_the_environment_first(
     put(git_config, f"credential.helper={helper}")
     policy = MailPolicy(smtp=OWN)
     assert smtp(policy).password == "of a helper"
-    keyring = pytest.importorskip("keyring", reason="the extra 'keyring' brings it")
     monkeypatch.setattr(keyring, "get_password", lambda service, user: f"{service} {user}")
     assert smtp(policy).password == "mm-patch-orchestrator jo@mail.example.org"
     monkeypatch.setenv(PASSWORD, "of the environment")

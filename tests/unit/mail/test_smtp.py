@@ -13,13 +13,17 @@ from orchestrator.mail.ledger import State
 from orchestrator.mail.smtp import PATIENCE, SmtpTransport
 from orchestrator.mail.transport import Answer, Outgoing
 from orchestrator.model.mail import Encryption, SmtpSettings
-from tests.mail_server import PASSWORD, REFUSED, USER, Server, mail_server
+from tests.mail_server import PASSWORD, REFUSED, USER, mail_server
 from tests.unit.mail.builders import outgoing, prepared
 from tests.unit.report.mails import parsed
 
 
 def send(
-    settings: SmtpSettings, mail: Outgoing | None = None, *, password: str = PASSWORD, cancellation: Cancellation | None = None
+    settings: SmtpSettings,
+    mail: Outgoing | None = None,
+    *,
+    password: str = PASSWORD,
+    cancellation: Cancellation | None = None,
 ) -> tuple[Answer, bool]:
     """Return the answer, and whether the transport said that it begins to send."""
     said: list[bool] = []
@@ -30,12 +34,6 @@ def send(
         cancellation=cancellation or Cancellation(),
     )
     return answer, bool(said)
-
-
-def content(server: Server, at: int = 0) -> bytes:
-    data = server.taken[at].content
-    assert isinstance(data, bytes)
-    return data
 
 
 @pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
@@ -50,9 +48,9 @@ def test_send_when_encrypted_and_logged_in_then_it_arrives_as_it_was(tmp_path: P
     (envelope,) = server.taken
     assert envelope.mail_from == mail.sender
     assert envelope.rcpt_tos == list(mail.recipients)
-    assert content(server).replace(b"\r\n", b"\n") == mail.data
-    assert b"\n" not in content(server).replace(b"\r\n", b"")
-    assert parsed(content(server))["Auto-Submitted"] == "auto-replied"
+    assert server.contents[0].replace(b"\r\n", b"\n") == mail.data
+    assert b"\n" not in server.contents[0].replace(b"\r\n", b"")
+    assert parsed(server.contents[0])["Auto-Submitted"] == "auto-replied"
 
 
 def test_send_when_lines_begin_with_dots_then_they_still_do(tmp_path: Path) -> None:
@@ -61,7 +59,7 @@ def test_send_when_lines_begin_with_dots_then_they_still_do(tmp_path: Path) -> N
     with mail_server(tmp_path) as server:
         answer, _ = send(server.settings(), mail)
     assert answer.state is State.ACCEPTED
-    assert content(server).replace(b"\r\n", b"\n") == data
+    assert server.contents[0].replace(b"\r\n", b"\n") == data
 
 
 def test_send_when_a_local_server_without_encryption_then_no_login(tmp_path: Path) -> None:
@@ -138,10 +136,12 @@ def test_send_when_the_password_is_wrong_then_refused(tmp_path: Path) -> None:
     assert "wrong" not in answer.says
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_send_when_the_certificate_is_another_hosts_then_no_password_is_told(tmp_path: Path, tls: bool) -> None:
-    with mail_server(tmp_path, tls=tls, name="mail.example.org") as server:
-        answer, _ = send(server.settings(Encryption.TLS if tls else Encryption.STARTTLS))
+@pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
+def test_send_when_the_certificate_is_another_hosts_then_no_password_is_told(
+    tmp_path: Path, encryption: Encryption
+) -> None:
+    with mail_server(tmp_path, tls=encryption is Encryption.TLS, name="mail.example.org") as server:
+        answer, _ = send(server.settings(encryption))
     assert answer.state is State.REFUSED
     assert server.logins == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.again import prefix_named, reopened, run_named, trial_named
+from orchestrator.again import check_known, prefix_named, reopened, run_named, trial_named
 from orchestrator.errors import UserError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import StepEvent, Steps
@@ -132,6 +132,25 @@ def test_series_that_comes_out_otherwise_is_told(tree: UserTree, tmp_path: Path)
     edited = dataclasses.replace(done, trees=dataclasses.replace(done.trees, applied=(*done.trees.applied[:-1], last)))
     with pytest.raises(UserError, match="does not come out as in the run"):
         again(run, edited)
+
+
+def test_repository_of_a_stranger_s_record_is_not_asked(tree: UserTree, tmp_path: Path) -> None:
+    run, done = recorded(tree, tmp_path)
+    elsewhere = tmp_path / "elsewhere.git"
+    shutil.copytree(done.trees.source.repo, elsewhere)
+    source = dataclasses.replace(done.trees.source, repo=elsewhere)
+    trees = again(run, dataclasses.replace(done, trees=dataclasses.replace(done.trees, source=source))).trees
+    assert trees.source.repo == done.trees.source.repo
+
+
+def test_trial_that_the_plan_cannot_have_is_refused(tree: UserTree, tmp_path: Path) -> None:
+    run, done = recorded(tree, tmp_path)
+    laboratory = again(run, done)
+    check_known(laboratory, done.plan.trials)
+    one = done.plan.trials[0]
+    for edited in (dataclasses.replace(one, scenario="../evil"), dataclasses.replace(one, topology="nowhere")):
+        with pytest.raises(UserError, match="no such scenario and topology"):
+            check_known(laboratory, [edited])
 
 
 @pytest.mark.parametrize("word", ["--upload-pack=x", "HEAD", "", "f" * 39])

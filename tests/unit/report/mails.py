@@ -8,7 +8,6 @@ import email.policy
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import cast
 
 from orchestrator.model.mail import EarlierReport, ListPolicy, MailPolicy, Merged, Wish
 from orchestrator.model.run import RunRecord
@@ -92,4 +91,4 @@ def mail_on(
 
 def parsed(data: bytes) -> EmailMessage:
     """Return a message as Python's parser reads it."""
-    return cast("EmailMessage", email.message_from_bytes(data, policy=email.policy.default))
+    return email.message_from_bytes(data, policy=email.policy.default)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import xml.etree.ElementTree as ET
 
+import junitparser
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,10 @@ from orchestrator.model.objects import ObjectDifference
 from orchestrator.model.run import RunRecord
 from orchestrator.model.tree import BaseStep, BaseWay, StepOutcome
 from orchestrator.model.trial import Check, Status
+from orchestrator.model.verdict import Outcome
 from orchestrator.report.junit import legal, render_junit
+from tests.recorded import NAMES as RECORDED
+from tests.recorded import recorded
 from tests.unit.judge.test_kernel_log import LOGS
 from tests.unit.record_builder import A2_BASE, A2_V5, BASE, PATCHED, a2_trials, record, spec, trial
 
@@ -206,3 +211,24 @@ def test_properties_tell_base_and_how_each_patch_was_applied() -> None:
     assert facts["base.step.base-commit"] == "nothing found: the series names no base-commit"
     assert facts["base.step.the tree's head"] == "taken: the head of linux-7.2"
     assert (facts["applied.2"], facts["applied.2.score"]) == ("recovered", "0.934")
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_junitparser_reads_the_recorded_runs_and_counts_the_same(name: str) -> None:
+    one = recorded(name).record
+    read = junitparser.JUnitXml.fromstring(render_junit(one).encode())
+    cases = [each for suite in read for each in suite]
+    results = [type(result) for each in cases for result in each.result]
+    assert (read.tests, read.failures, read.errors) == (
+        len(cases),
+        results.count(junitparser.Failure),
+        results.count(junitparser.Error),
+    )
+    assert (read.failures > 0) == (one.verdict.outcome is Outcome.REGRESSION)
+    assert (read.errors > 0) == (one.verdict.outcome is Outcome.ERROR)
+
+
+def test_counters_are_properties_for_junitparser() -> None:
+    read = junitparser.JUnitXml.fromstring(render_junit(recorded("changed").record).encode())
+    counters = {each.name: each.value for suite in read for each in suite.properties()}  # type: ignore[no-untyped-call]
+    assert counters["memcg-limit.base.s1.written_back@node1"] == "4096"

@@ -104,8 +104,8 @@ def test_mail_of_a_splat_says_where_how_often_and_the_telling_frames() -> None:
     text = mail_on(with_kasan()).text
 
     assert flat(text).startswith(
-        "Regression: with this patch alone (2/6) on linux-7.2, the kernel logs a complaint (KASAN) in memcg-limit on "
-        "two-node; without, it does not."
+        "Regression: with this patch alone (2/6) on linux-7.2, the kernel logs a complaint (KASAN) at "
+        "zswap_decompress() in memcg-limit on two-node; without, it does not."
     )
     assert "Seen in 2 of 3 boots with the patch, in 0 of 3 without" in text
     assert "  BUG: KASAN: slab-use-after-free in zswap_decompress+0x8a/0x3c0\n" in text
@@ -139,7 +139,9 @@ def test_mail_when_the_patched_kernel_does_not_build_then_the_compilers_words() 
 def test_mail_when_the_object_code_is_the_same_then_that_is_said_and_not_more() -> None:
     same = ObjectDifference(same=True, compared=1, reason="1 object made anew, each with the same code")
     text = mail_on(posted(record([], planned=[spec(BASE), spec(PATCHED)], objects=same))).text
-    assert flat(text).startswith("No regression possible: this patch alone (2/6) leaves the kernel's object code as it is")
+    assert flat(text).startswith(
+        "No regression possible: this patch alone (2/6) leaves the kernel's object code as it is"
+    )
     assert "Run:" not in text
 
 

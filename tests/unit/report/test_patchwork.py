@@ -199,7 +199,7 @@ def test_patch_that_the_server_does_not_know_is_said_and_the_others_are_sent(pat
 
 def test_wrong_token_is_the_users_to_mend(patchwork: tuple[str, Patchwork]) -> None:
     url, state = patchwork
-    with pytest.raises(UserError, match="403.*permission"):
+    with pytest.raises(UserError, match=r"403.*permission"):
         send_checks(url, "wrong", [check()])
     assert state.posts == 0
 

@@ -84,6 +84,16 @@ def test_damaged_index_is_made_anew(damage: bytes, results: Path) -> None:
     assert listed(results) == EXPECTED
 
 
+def test_index_with_a_damaged_page_is_made_anew_on_disk(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(results)
+    data = bytearray((results / INDEX).read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    (results / INDEX).write_bytes(data)
+    assert listed(results) == EXPECTED
+    monkeypatch.setattr("orchestrator.store.index._read", lambda folder: pytest.fail(f"read {folder}"))
+    assert listed(results) == EXPECTED
+
+
 def test_index_of_another_version_is_made_anew(results: Path) -> None:
     with sqlite3.connect(results / INDEX) as database:
         database.executescript("CREATE TABLE runs (a); INSERT INTO runs VALUES (1); PRAGMA user_version = 99;")
