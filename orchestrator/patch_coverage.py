@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import InfraError, OrchestratorError
-from orchestrator.judge.covered_lines import ChangedFile, FileCounts, covered_lines, has_code, ranges
+from orchestrator.judge.covered_lines import ChangedFile, FileCounts, covered_lines, has_code
 from orchestrator.kernel.build import build_kernel
 from orchestrator.kernel.counters import FLAGS, Counted, read_counters
 from orchestrator.kernel.gcov import Counts, counts_in, line_counts, ranges_of, require_gcov, summed
 from orchestrator.kernels import Kernels, build_request
 from orchestrator.laboratory import Laboratory
-from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
+from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage, number_ranges
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.memory import MemoryPiece
 from orchestrator.model.trial import Status, TrialSpec
@@ -212,7 +212,7 @@ class _Coverage:
         )
         seen: Mapping[str, FileCounts] = {
             path: FileCounts(
-                counts=counts.lines.get(path, {}),
+                counts=counts.get(path, {}),
                 kept=frozenset(line for first, last in runs for line in range(first, last + 1)),
             )
             for path, runs in counted.kept.items()
@@ -221,8 +221,10 @@ class _Coverage:
         unknown: dict[str, list[int]] = {}
         for path, number in states.unknown:
             unknown.setdefault(path, []).append(number)
-        said = [f"{path}:{ranges(numbers)}: the compiler keeps no counter there" for path, numbers in unknown.items()]
-        return states.lines, [*counts.problems, *said]
+        said = [
+            f"{path}:{number_ranges(numbers)}: the compiler keeps no counter there" for path, numbers in unknown.items()
+        ]
+        return states.lines, said
 
 
 def _known(files: Sequence[ChangedFile], build: _Build) -> list[ChangedFile]:

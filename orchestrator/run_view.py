@@ -81,7 +81,8 @@ def _so_far(folder: RunDirectory) -> RunRecord:
     planned = {spec.id for spec in plan.trials}
     done = sum(trial.spec.id in planned for trial in trials)
     what = f"{done} of {len(plan.trials)} trials are done" if plan.trials else "its trials are not planned yet"
-    hint = f"orchestrator test --resume {folder.run_id}"
+    state = "in progress" if folder.in_progress else "not finished"
+    on = () if folder.in_progress else (f"To go on with it: orchestrator test --resume {folder.run_id}",)
     events = folder.read_events()
     last = max((event.at for event in events), default=0.0)
     missing = tuple(
@@ -104,7 +105,7 @@ def _so_far(folder: RunDirectory) -> RunRecord:
         trials=trials,
         verdict=Verdict(
             outcome=Outcome.INCONCLUSIVE,
-            sentences=(f"This run is not finished: {what}.", f"To go on with it: {hint}"),
+            sentences=(f"This run is {state}: {what}.", *on),
             changes=(),
             not_covered=missing,
         ),

@@ -39,7 +39,9 @@ def main() -> None:
     bench.settle(rounds=3000)
     states = bench.states()
     bench.queue.close()
-    print(json.dumps({**full, "after": sum(state is State.SENT for state in states), "of": len(states), "runs": len(bench.runs)}))
+    after = sum(state is State.SENT for state in states)
+    found = {**full, "after": after, "of": len(states), "runs": len(bench.runs)}
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 def fill(path: Path) -> None:

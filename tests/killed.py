@@ -131,14 +131,28 @@ def found_in(folder: Path, settings: WatchSettings) -> dict[str, Any]:
     whole = queue.db.rows("PRAGMA integrity_check")[0][0]
     records = {}
     for entry in queue.entries([State.SENT]):
-        runs = [json.loads(path.read_text())["verdict"]["outcome"] for path in sorted((settings.runs / str(entry.id)).rglob("run.json"))]
+        runs = [
+            json.loads(path.read_text())["verdict"]["outcome"]
+            for path in sorted((settings.runs / str(entry.id)).rglob("run.json"))
+        ]
         records[f"{entry.title} v{entry.version}"] = sorted(runs)
     out = folder / "out"
     answered = sorted(path.name for path in out.iterdir()) if out.exists() else []
     sent = sorted(str(entry.id) for entry in queue.entries([State.SENT]))
     counters = queue.counters()
     queue.close()
-    return {"entries": entries, "records": records, "answered": answered == sent, "whole": whole, "parts": counters["mails part"]}
+    return {
+        "entries": entries,
+        "records": records,
+        "answered": answered == sent,
+        "whole": whole,
+        "parts": counters["mails part"],
+    }
+
+
+def say(found: dict[str, Any]) -> None:
+    """Write a line of JSON."""
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 def main() -> None:
@@ -155,7 +169,7 @@ def main() -> None:
             killed = life(here, settings, kill_at=at)
             kills += killed
             life(here, settings)
-            print(json.dumps(found_in(here, settings)))
+            say(found_in(here, settings))
             shutil.rmtree(here)
             at += second
     else:
@@ -168,8 +182,8 @@ def main() -> None:
             kills += life(folder, settings, kill_after_s=chance.uniform(0.001, 0.08))
         drop_into(folder / "maildir", pending)
         life(folder, settings)
-        print(json.dumps(found_in(folder, settings)))
-    print(json.dumps({"kills": kills}))
+        say(found_in(folder, settings))
+    say({"kills": kills})
 
 
 if __name__ == "__main__":

@@ -85,7 +85,9 @@ def patch(
     )
 
 
-def posting(name: str, parts: int, *, version: int = 1, cover: bool = True, threads: bool = True, **more: Any) -> list[bytes]:
+def posting(
+    name: str, parts: int, *, version: int = 1, cover: bool = True, threads: bool = True, **more: Any
+) -> list[bytes]:
     """Return a series in the order in which git send-email sends it: cover letter, then parts that answer it.
 
     Without a cover letter they answer the first part; without ``threads`` nothing.
@@ -96,13 +98,13 @@ def posting(name: str, parts: int, *, version: int = 1, cover: bool = True, thre
         tag = f"[PATCH{f' v{version}' if version > 1 else ''} 0/{parts}]"
         rest = {key: value for key, value in more.items() if key in {"author", "headers", "to", "list_id"}}
         found.append(mail(subject=f"{tag} {name}", body="What it is for.", message_id=head, **rest))
-    for number in range(1, parts + 1):
-        found.append(
-            patch(
-                f"{name} part {number}", number, parts, version=version, message_id=f"{number}.{name}.v{version}@example.org",
-                answers=head if threads and (cover or number > 1) else "", **more,
-            )
-        )  # fmt: skip
+    found += [
+        patch(
+            f"{name} part {number}", number, parts, version=version, message_id=f"{number}.{name}.v{version}@example.org",
+            answers=head if threads and (cover or number > 1) else "", **more,
+        )
+        for number in range(1, parts + 1)
+    ]  # fmt: skip
     return found
 
 
@@ -132,7 +134,10 @@ class FakeRunner:
         """Begin or go on."""
         found = run_folder(job.folder)
         word = "start" if found is None else "resume"
-        note(self.journal, f"{word} {job.folder.parent.name} {job.folder.name} {job.profile}{' partial' if job.partial else ''}")
+        note(
+            self.journal,
+            f"{word} {job.folder.parent.name} {job.folder.name} {job.profile}{' partial' if job.partial else ''}",
+        )
         resumed = found is not None
         if found is None:
             found = job.folder / "20260101-000000-demo"
@@ -254,7 +259,7 @@ class Bench:
         quiet = 0
         for _ in range(rounds):
             self.watcher.look_again()
-            quiet = 0 if self.watcher.round() or State.RUNNING in self.states() else quiet + 1
+            quiet = 0 if self.watcher.round() or self.queue.by_state()[State.RUNNING] else quiet + 1
             if quiet > 2:
                 return
         raise AssertionError(f"never at rest: {self.events[-20:]}")

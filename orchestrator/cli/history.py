@@ -23,8 +23,8 @@ from orchestrator.model.verdict import Outcome
 from orchestrator.report.summary import format_seconds
 from orchestrator.report.text import printable_line
 from orchestrator.run_view import LATEST, material_of
-from orchestrator.store.index import FINISHED, RunIndex, RunSummary
-from orchestrator.store.run_directory import PLAN, RUN
+from orchestrator.store.index import FINISHED, UNFINISHED, RunIndex, RunSummary
+from orchestrator.store.run_directory import PLAN, RUN, RunDirectory
 from orchestrator.store.run_json import render_run
 
 SHOWN = 20
@@ -78,7 +78,7 @@ def history(
         if not found:
             typer.echo(f"no runs{' of this kind' if search or verdict else ''} in {printable_line(str(results))}")
             return
-        console.print(_table(found, datetime.now().astimezone(), wide=console.width >= WIDE))
+        console.print(_table(found, results, datetime.now().astimezone(), wide=console.width >= WIDE))
         if limit and len(found) == limit < index.count() and not (search or verdict):
             typer.echo(f"the newest {limit} of {index.count()} runs; --limit 0 shows all")
 
@@ -109,7 +109,7 @@ def _known(verdict: str) -> str:
     return names.get(verdict.lower(), "")
 
 
-def _table(found: Sequence[RunSummary], now: datetime, *, wide: bool) -> Table:
+def _table(found: Sequence[RunSummary], results: Path, now: datetime, *, wide: bool) -> Table:
     """Return the runs as a table; without durations, trials and titles where there is no room (a run's id tells its title)."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for head in ("verdict", "when", *(("took", "trials") if wide else ())):
@@ -119,12 +119,14 @@ def _table(found: Sequence[RunSummary], now: datetime, *, wide: bool) -> Table:
     table.add_column("run", overflow="fold")
     for run in found:
         cells = [Text(printable_line(text)) for text in _cells(run, now)]
-        table.add_row(_verdict(run), *(cells if wide else (cells[0], cells[-1])))
+        table.add_row(_verdict(run, results), *(cells if wide else (cells[0], cells[-1])))
     return table
 
 
-def _verdict(run: RunSummary) -> Text:
+def _verdict(run: RunSummary, results: Path) -> Text:
     word = run.outcome if run.state == FINISHED else run.state
+    if run.state == UNFINISHED and RunDirectory(results / run.run_id).in_progress:
+        word = "in progress"
     style = OUTCOME_STYLES[Outcome(word)] if word in set(Outcome) else "dim"
     return Text(printable_line(word), style=style)
 

@@ -104,6 +104,28 @@ def drop_series(numbers: NumbersArgument, *, config: ConfigOption = Path("watch.
             typer.echo(printable_line(f"{number}: {drop(found, _known(found, number))}"))
 
 
+@queue.command("requests")
+def list_requests(*, config: ConfigOption = Path("watch.toml"), json: JsonOption = False) -> None:
+    """List who asked for a test by mail, and what became of it."""
+    with explained(sys.stderr), _opened(config) as found:
+        asked = found.requests()
+        if json:
+            typer.echo(json_format.dumps(asked, indent=2))
+            return
+        table = plain_table("when", "sender", "profile", "", "series", "", folded=1)
+        for each in asked:
+            words = (
+                each["made_at"],
+                each["sender"],
+                each["profile"],
+                each["state"],
+                each["series"] or "",
+                each["reason"],
+            )
+            table.add_row(*(printable_line(str(word)) for word in words))
+        console_on(sys.stdout).print(table if asked else "nobody has asked for a test")
+
+
 def said_of(entry: Entry) -> str:
     """Return what an entry waits for, or why it is where it is."""
     if entry.waits_for:

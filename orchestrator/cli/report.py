@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ ALL = "all"
 STDOUT = "-"
 SUMMARY = "GITHUB_STEP_SUMMARY"
 TOKEN = "PATCHWORK_TOKEN"  # noqa: S105 - the variable's name
+_NAME = re.compile(r"\w[\w.+=-]{0,199}", re.ASCII)
 SUMMARY_LIMIT = 1 << 20
 """Bytes. GitHub refuses a step's whole summary above 1 MiB."""
 
@@ -138,10 +140,11 @@ def _render(material: Material, wanted: Sequence[Format], output: Path | None, *
         return
     if output is None or str(output) == STDOUT or output.is_file():
         raise UserError("several formats need a folder to be written to", hint="--output FOLDER")
+    name = material.record.run_id
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} is no name for a file: this record was not written by us")
     for each in wanted:
-        target = output / f"{material.record.run_id or 'run'}{each.suffix}"
-        if target.parent != output:
-            raise UserError(f"{material.record.run_id!r} is no name for a file: this record was not written by us")
+        target = output / f"{name}{each.suffix}"
         try:
             publish_bytes(target, each.render(material))
         except UserError as error:
@@ -149,7 +152,7 @@ def _render(material: Material, wanted: Sequence[Format], output: Path | None, *
                 raise
             typer.echo(f"note: no {each.name}: {printable(error.message)}", err=True)
             continue
-        typer.echo(str(target))
+        typer.echo(printable_line(str(target)))
 
 
 def _write_one(chosen: Format, data: bytes, output: Path | None) -> None:

@@ -72,8 +72,8 @@ def send_mail(
                 cancellation=cancellation,
             )
             drafts = Drafts(folder=drafts_folder(rules))
-            if approved and (draft := drafts.read(mail.message_id)) is not None:
-                mail = as_approved(mail, draft)
+            if approved and mail.moderated and not mail.objections:
+                mail = as_approved(mail, _draft_of(mail, drafts, run))
             tell_notes(mail)
             if mail.objections:
                 hint = "orchestrator mail shows it; --to ADDRESS sends it to yourself"
@@ -88,6 +88,14 @@ def send_mail(
             drafts.remove(mail.message_id)
         _tell(delivery, run, waits=waits)
     raise typer.Exit(0 if delivery.done and delivery.state in {State.ACCEPTED, State.DRAFTED} else 3)
+
+
+def _draft_of(mail: PreparedMail, drafts: Drafts, run: str) -> bytes:
+    """Return the draft that was approved; another one than that person has read is not sent in its place."""
+    draft = drafts.read(mail.message_id)
+    if draft is None:
+        raise UserError(f"there is no draft of this mail in {drafts.folder}", hint=f"orchestrator send {run} writes it")
+    return draft
 
 
 def _deliver(

@@ -13,7 +13,8 @@ from orchestrator.config.locations import PACKAGE
 from orchestrator.config.toml_files import Strict, explain, read_text, read_toml
 from orchestrator.model.mail import Encryption, ListPolicy, MailPolicy, SmtpSettings, Wish
 
-CATALOG = PACKAGE / "config" / "catalog" / "mail.toml"
+CATALOG = PACKAGE / "config" / "catalog"
+FILE = "mail.toml"
 TEMPLATES = "templates"
 _PORTS = {Encryption.STARTTLS: 587, Encryption.TLS: 465, Encryption.NONE: 25}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -93,9 +94,9 @@ def mail_policy(own: Path | None = None) -> MailPolicy:
 
     Raises :class:`UserError` with all mistakes of a file, or when ``own`` is given and not there.
     """
-    path = user_folder() / "mail.toml" if own is None else own
+    path = user_folder() / FILE if own is None else own
     theirs = _read(path) if own is not None or path.exists() else MailFile.model_validate({})
-    ours = _read(CATALOG)
+    ours = _read(CATALOG / FILE)
     default, limits = theirs.default or ours.default, theirs.limits or ours.limits
     assert default is not None and limits is not None  # noqa: S101, PT018 - the catalog has both
     sender = theirs.sender or SenderTable.model_validate({})

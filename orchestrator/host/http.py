@@ -7,12 +7,18 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from orchestrator.errors import InfraError, UserError
+from orchestrator.host.deadline import Deadline
 
 ANSWER_S = 30.0
+"""For a server's next bytes."""
+
+WHOLE_S = 120.0
+"""For an answer from its first byte to its last: a server that trickles must not hold us."""
+
 LARGEST = 8 << 20
 """Bytes of an answer; what is larger is none for us."""
 
@@ -38,19 +44,19 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def exchange_json(url: str, *, headers: Mapping[str, str], body: Any = None, timeout_s: float = ANSWER_S) -> Any:
+def exchange_json(url: str, *, headers: Mapping[str, str], body: Any = None, whole_s: float = WHOLE_S) -> Any:
     """Return the JSON that the server answers with: GET, or POST where there is a ``body``.
 
-    Raises :class:`UserError` where it refuses (4xx) and :class:`InfraError` where it cannot be reached, fails, redirects, or
-    answers something else.
+    Raises :class:`UserError` where it refuses (4xx) and :class:`InfraError` where it cannot be reached, fails, redirects,
+    takes longer than ``whole_s``, or answers something else.
     """
     data = None if body is None else json.dumps(body).encode()
     more = {} if body is None else {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data=data, headers={**headers, **more})  # noqa: S310 - checked by check_url
     opener = urllib.request.build_opener(_NoRedirect)
     try:
-        with opener.open(request, timeout=timeout_s) as answer:
-            text = answer.read(LARGEST + 1)
+        with opener.open(request, timeout=min(ANSWER_S, whole_s)) as answer:
+            text = _whole(answer, url, Deadline(whole_s, what=f"the answer of {url}"))
     except urllib.error.HTTPError as error:
         said = _said(error)
         if 400 <= error.code < 500:
@@ -58,12 +64,20 @@ def exchange_json(url: str, *, headers: Mapping[str, str], body: Any = None, tim
         raise InfraError(f"{url} answers {error.code} {error.reason}{said}") from error
     except (urllib.error.URLError, OSError, HTTPException) as error:
         raise InfraError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from error
-    if len(text) > LARGEST:
-        raise InfraError(f"{url} answers with more than {LARGEST >> 20} MiB")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InfraError(f"{url} does not answer with JSON") from error
+
+
+def _whole(answer: HTTPResponse, url: str, deadline: Deadline) -> bytes:
+    text = b""
+    while block := answer.read1(1 << 16):
+        deadline.check()
+        text += block
+        if len(text) > LARGEST:
+            raise InfraError(f"{url} answers with more than {LARGEST >> 20} MiB")
+    return text
 
 
 def _said(error: urllib.error.HTTPError) -> str:

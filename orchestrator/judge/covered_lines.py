@@ -15,10 +15,10 @@ there. Of what is laid out otherwise fewer lines are known, and none wrongly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
+from orchestrator.model.coverage import CoveredLine, LineState
 
 LONGEST_TEXT = 200
 """So much of a line is kept for the reports."""
@@ -88,7 +88,7 @@ def covered_lines(files: Sequence[ChangedFile], seen: Mapping[str, FileCounts]) 
     for file in sorted(files, key=lambda file: file.path):
         source, counts = _Source(file.text), seen.get(file.path)
         for number in sorted(number for number in file.numbers if 1 <= number <= source.last):
-            calls = None if counts is None or source.is_declaration(number) else counts.counts.get(number)
+            calls = None if counts is None or source.is_no_code(number) else counts.counts.get(number)
             if calls is not None:
                 lines.append(_line(file, source, number, calls))
             elif source.is_statement(number):
@@ -105,31 +105,6 @@ def has_code(file: ChangedFile) -> bool:
     """Whether any changed line of ``file`` could have a counter: it is in a function and is no comment, brace or blank."""
     source = _Source(file.text)
     return any(source.body_of(number) is not None and _is_code(source.code[number]) for number in file.numbers)
-
-
-def uncovered(coverage: PatchCoverage | None) -> tuple[str, ...]:
-    """Return lines on what of the patch did not run, by file and kind, and on what could not be measured."""
-    if coverage is None:
-        return ()
-    if coverage.reason:
-        return (coverage.sentence,)
-    places: dict[tuple[str, LineState], list[int]] = {}
-    for line in coverage.lines:
-        if line.state is not LineState.EXECUTED:
-            places.setdefault((line.path, line.state), []).append(line.line)
-    lines = [f"{path}:{ranges(numbers)}: {state}" for (path, state), numbers in places.items()]
-    return (*lines, *(f"coverage of the patch: {gap}" for gap in coverage.gaps))
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Return numbers as people write them: "3, 7-9"."""
-    parts: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
 def _line(file: ChangedFile, source: _Source, number: int, calls: int | None) -> CoveredLine:
@@ -153,9 +128,14 @@ class _Source:
         """Return the lines of the function body that a line is in, None outside of functions."""
         return self._bodies.get(number)
 
-    def is_declaration(self, number: int) -> bool:
-        """Whether a line declares and sets nothing: what code it has (zeroing, by an option of the kernel's) is not its own."""
-        return _BARE_DECLARATION.match(self._words(number)) is not None
+    def is_no_code(self, number: int) -> bool:
+        """Whether a line has no code of its own, counter or not.
+
+        That is a brace (where a function ends, gcov has a counter for it) and a declaration that sets nothing (the kernel
+        may have the compiler zero it).
+        """
+        words = self._words(number)
+        return not _is_code(words) or _BARE_DECLARATION.match(words) is not None
 
     def is_statement(self, number: int) -> bool:
         """Whether a line begins a statement that should make code: not the rest of one, no declaration, no label, no jump."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from orchestrator.errors import PatchFault
 from orchestrator.judge.compare import NullBuild, compare
-from orchestrator.judge.covered_lines import uncovered
 from orchestrator.judge.findings import find_all, is_new_but_blameless
 from orchestrator.judge.live import lines_on_busy_host
 from orchestrator.judge.order import Share, Stem, relative_size, shares_of, stem_of
@@ -145,7 +144,7 @@ def decide(
             *_not_covered(case),
             *_without_metrics(scenarios, case),
             *_without_values(case),
-            *uncovered(coverage),
+            *(() if coverage is None else coverage.not_covered),
             *lines_on_busy_host(judged),
         ),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.judge.compare import compare
 from orchestrator.judge.findings import KERNEL_LOG
 from orchestrator.judge.fingerprint import same_complaint
-from orchestrator.judge.pairs import Cell
+from orchestrator.judge.pairs import Cell, is_usable
 from orchestrator.model.comparison import ComparedCell, ComparedFinding, ComparedMetric, RunComparison, RunSide
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.replay import Differs
@@ -104,6 +104,10 @@ def _compared_cell(cell: Cell, first: RunRecord, second: RunRecord) -> ComparedC
     if not fit:
         return dataclasses.replace(bare, reason=reasons[seeds[0]])
     is_other_base = any(both[0][seed].key != both[1][seed].key for seed in fit)
+    patched = [_by_seed(run, cell, KernelRole.PATCHED) for run in (first, second)]
+    fit = tuple(seed for seed in fit if all(seed in side and is_usable(side[seed]) for side in patched))
+    if not fit:
+        return dataclasses.replace(bare, reason="with no seed both patched kernels gave figures")
     return dataclasses.replace(bare, seeds=fit, note=TWO_BASES if is_other_base else "")
 
 

@@ -8,8 +8,8 @@ kernel is its changed objects, compiled another way; measured for mm/zswap.c: 25
 * ``-fprofile-info-section`` puts the list of counters into a section, which the kernel's linker script drops, and makes no
   constructor (gcc 11 and later).
 * ``--defsym`` gives the object the one function of gcov's runtime that it still names, as an absolute symbol of its own.
-* ``early_optimizations`` run before the counters are put in, and drop and move lines: without them, of a function of
-  17 lines 8 have a counter and not 5. The later ones are all there, so the code is still -O2's (or -Os's).
+* ``early_optimizations`` run before the counters are put in, and drop and move lines: of a function with a condition, a
+  loop and a ``goto`` 5 lines had a counter with them, and 9 without. The later passes are all there.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import InfraError, MissingProgram
@@ -105,34 +104,27 @@ def summed(readings: Iterable[Counts]) -> Counts:
     return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineCounts:
-    """How often the lines of the tree's files ran, by path and number, as far as they have a counter.
+def line_counts(
+    counted: Counted, counts: Counts, *, sandbox: Sandbox, cancellation: Cancellation
+) -> Mapping[str, Mapping[int, int]]:
+    """Return how often the lines of the tree's files ran, by path and number, as far as they have a counter.
 
-    ``problems`` name the objects of which gcov could make nothing.
+    Counts of all objects that have the line are added up. Raises :class:`InfraError` where gcov can make nothing of an
+    object: its lines would look as if there were no code.
     """
-
-    lines: Mapping[str, Mapping[int, int]]
-    problems: tuple[str, ...] = ()
-
-
-def line_counts(counted: Counted, counts: Counts, *, sandbox: Sandbox, cancellation: Cancellation) -> LineCounts:
-    """Let gcov say which lines ran: counts of all objects that have the line, added up."""
     lines: dict[str, dict[int, int]] = {}
-    problems = []
     with scratch_folder("gcov") as folder:
         for number, each in enumerate(counted.objects):
             (folder / f"{number}.gcno").write_bytes(each.notes)
             (folder / f"{number}.gcda").write_bytes(data_file(_notes(each), counts.get(each.name, {})))
             said, why = _gcov(folder, number, sandbox, cancellation)
             if said is None:
-                problems.append(f"{each.name}: gcov says nothing of it: {why}")
-                continue
+                raise InfraError(f"gcov says nothing of {each.name}: {why}")
             for path, own in _lines_in(said, source=counted.source).items():
                 mine = lines.setdefault(path, {})
                 for line, calls in own.items():
                     mine[line] = mine.get(line, 0) + calls
-    return LineCounts(lines=lines, problems=tuple(problems))
+    return lines
 
 
 def _gcov(folder: Path, number: int, sandbox: Sandbox, cancellation: Cancellation) -> tuple[object, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestrator.errors import Cancelled, OrchestratorError, UserError
+from orchestrator.errors import Cancelled, InfraError, OrchestratorError, UserError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.mail.ledger import Attempt, Ledger, State
 from orchestrator.mail.prepare import PreparedMail
@@ -34,14 +34,13 @@ def deliver(
     now: float,
     approved: bool = False,
     again: bool = False,
-    data: bytes | None = None,
     cancellation: Cancellation | None = None,
 ) -> Delivery:
     """Carry a mail by ``transport`` and keep the ledger; ``now`` is seconds since the epoch.
 
-    ``approved`` is a person's word on this very mail, ``again`` his word to send what was, or may have been, sent before;
-    ``data`` is the message where he has changed it. Raises :class:`UserError` where the mail must not be sent, ``Cancelled``
-    and :class:`InfraError` when the ledger cannot be written: then nothing was sent.
+    ``approved`` is a person's word on this very mail, ``again`` his word to send what was, or may have been, sent before.
+    Raises :class:`UserError` where the mail must not be sent, ``Cancelled``, and :class:`InfraError` when the ledger
+    cannot be written: its message says whether the mail was sent before that.
     """
     cancel = cancellation or Cancellation()
     if mail.objections:
@@ -55,16 +54,16 @@ def deliver(
             return Delivery(state=arrived[-1].state, says=_on_earlier(arrived[-1]), done=False)
         if transport.leaves and (says := _over_limit(ledger, policy, now)):
             return Delivery(state=State.REFUSED, says=says, done=False)
-        answer = _attempt(mail, transport, ledger, data=data or mail.data, now=now, cancellation=cancel)
+        answer = _attempt(mail, transport, ledger, now=now, cancellation=cancel)
     return Delivery(state=answer.state, says=answer.says)
 
 
 def _attempt(
-    mail: PreparedMail, transport: Transport, ledger: Ledger, *, data: bytes, now: float, cancellation: Cancellation
+    mail: PreparedMail, transport: Transport, ledger: Ledger, *, now: float, cancellation: Cancellation
 ) -> Answer:
     attempt = ledger.begin(mail, way=transport.name, now=now)
     outgoing = Outgoing(
-        data=data,
+        data=mail.data,
         message_id=mail.message_id,
         sender=mail.sender.address,
         author=str(mail.sender),
@@ -85,7 +84,12 @@ def _attempt(
             says = "interrupted before it was sent" if isinstance(error, Cancelled) else error.message
             ledger.change(attempt, State.REFUSED, says=says, now=now)
         raise
-    ledger.change(attempt, answer.state, says=answer.says, now=now)
+    try:
+        ledger.change(attempt, answer.state, says=answer.says, now=now)
+    except InfraError as error:
+        # It still says that the mail is on its way, so that it is not sent again.
+        said = f"the mail was {answer.state} ({answer.says}), and the ledger could not be told"
+        raise InfraError(f"{said}: {error.message.removesuffix(': nothing is sent')}", hint=error.hint) from error
     return answer
 
 

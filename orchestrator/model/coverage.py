@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -57,3 +58,26 @@ class PatchCoverage:
     def is_idle(self) -> bool:
         """Whether it was measured, and not one of the changed lines ran."""
         return bool(self.lines) and not self.reason and not self.of_state(LineState.EXECUTED)
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """Lines on what of the patch did not run, by file and state, and on what could not be measured."""
+        if self.reason:
+            return (self.sentence,)
+        places: dict[tuple[str, LineState], list[int]] = {}
+        for line in self.lines:
+            if line.state is not LineState.EXECUTED:
+                places.setdefault((line.path, line.state), []).append(line.line)
+        told = [f"{path}:{number_ranges(numbers)}: {state}" for (path, state), numbers in places.items()]
+        return (*told, *(f"coverage of the patch: {gap}" for gap in self.gaps))
+
+
+def number_ranges(numbers: Iterable[int]) -> str:
+    """Return numbers as people write them: "3, 7-9"."""
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Patch
 from orchestrator.model.verdict import Outcome
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.material import Material
 from orchestrator.report.summary import finding_line, gaps, trial_counts
 from orchestrator.report.text import printable_line
@@ -70,6 +71,8 @@ def b4_result(material: Material, *, patch: Patch | None = None, url: str = "") 
     details = [
         *record.verdict.sentences,
         *(finding_line(finding) for finding in record.verdict.findings),
+        *bisection_lines(record)[:1],
+        *([record.coverage.sentence] if record.coverage else []),
         trial_counts(record),
         *(f"not covered: {line}" for line in gaps(record, 10)),
         f"run {record.run_id}",

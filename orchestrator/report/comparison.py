@@ -64,7 +64,7 @@ def _cell(cell: ComparedCell, metrics: Sequence[ComparedMetric], *, everything: 
         return [f"{place}: figures are not compared: {cell.reason}", *lines]
     seeds = f"{len(cell.seeds)} seed{'' if len(cell.seeds) == 1 else 's'}"
     shown = [each for each in mine if everything or _is_interesting(each)]
-    quiet = len(mine) - len(shown)
+    quiet = sum(each.change is not None and each.change.change is Change.SAME for each in mine if each not in shown)
     lines = [f"{place}: patched of the first, patched of the second ({seeds})"]
     lines += [f"  {cell.note}"] if cell.note else []
     lines += aligned([HEAD, *(_row(each) for each in shown)], _LEFT) if shown else []

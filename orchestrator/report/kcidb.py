@@ -18,6 +18,7 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Change, MetricChange
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.text import printable
 
 VERSION = {"major": 5, "minor": 3}
@@ -78,7 +79,18 @@ def _checkout(record: RunRecord, role: KernelRole) -> Object:
                 for each in record.trees.applied
                 if patched
             ],
+            **(_of_patches(record) if patched else {}),
         },
+    )
+
+
+def _of_patches(record: RunRecord) -> Object:
+    """Return what is known of single patches and lines: who brought the regression, how much ran."""
+    found, coverage = record.bisection, record.coverage
+    return _there(
+        bisection=[_plain(line) for line in bisection_lines(record)] if found else None,
+        first_bad_patch=found.patch if found else None,
+        coverage=_plain(coverage.sentence) if coverage else None,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from junit_xml import TestCase, TestSuite
 
 from orchestrator.model.run import RunRecord
+from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.junit import suites_of
 from orchestrator.report.text import printable_line
 
@@ -28,7 +29,8 @@ def render_ktap(record: RunRecord) -> str:
 
 
 def _head(record: RunRecord) -> list[str]:
-    return [record.run_id, record.series.title, f"{record.verdict.outcome}", *record.verdict.sentences]
+    lines = [record.run_id, record.series.title, f"{record.verdict.outcome}", *record.verdict.sentences]
+    return [*lines, *bisection_lines(record), *([record.coverage.sentence] if record.coverage else [])]
 
 
 def _suite_lines(number: int, suite: TestSuite) -> Iterator[str]:

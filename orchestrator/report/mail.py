@@ -40,7 +40,7 @@ LONGEST_LINE = 900
 class Occasion:
     """What a mail needs beside the record: who writes, whom it answers and goes to, when; and what vouches for more.
 
-    ``templates`` are the user's, by name. ``draft`` says that it is for looking at: then nobody need be its sender.
+    ``templates`` are the user's, by name; ``version`` is the orchestrator's own.
     """
 
     sender: Address

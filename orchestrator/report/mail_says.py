@@ -324,7 +324,8 @@ def _on_coverage(record: RunRecord) -> list[str]:
 def _on_trials(record: RunRecord) -> list[str]:
     if not record.trials:
         return []
-    missing = [plain(strangers(line)) for line in record.verdict.not_covered]
+    told = record.coverage.not_covered if record.coverage is not None else ()
+    missing = [plain(strangers(line)) for line in record.verdict.not_covered if line not in told]
     more = len(missing) - GAPS
     return [*missing[:GAPS], *([f"{more} more trials or metrics."] if more > 0 else [])]
 

@@ -9,11 +9,11 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Finding
 from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.code import code_lines
+from orchestrator.report.coverage import coverage_lines
 from orchestrator.report.summary import (
     Group,
     applied_lines,
@@ -49,7 +49,7 @@ def render_markdown(record: RunRecord) -> str:
         *(_sweep(table) for table in sweep_tables(record)),
         _folded("Which patch", bisection_lines(record)),
         _folded("Claims", claim_lines(record)),
-        _coverage(record.coverage),
+        _coverage(record),
         _folded(f"Applied to {record.trees.base.describe}", applied_lines(record)),
         _folded("Object code", code_lines(record)),
         _folded("Not covered", gaps(record, _GAPS)),
@@ -127,5 +127,7 @@ def _folded(title: str, lines: Sequence[str]) -> list[str]:
     return [f"<details><summary>{html.escape(printable_line(title))}</summary>", "", *fenced(lines), "", "</details>"]
 
 
-def _coverage(coverage: PatchCoverage | None) -> list[str]:
-    return [f"{escaped(coverage.sentence)}."] if coverage is not None else []
+def _coverage(record: RunRecord) -> list[str]:
+    if record.coverage is None:
+        return []
+    return [f"{escaped(record.coverage.sentence)}.", "", *_folded("Coverage of the patch", coverage_lines(record))]

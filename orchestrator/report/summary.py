@@ -255,8 +255,12 @@ def claim_lines(record: RunRecord) -> tuple[str, ...]:
 
 
 def gaps(record: RunRecord, limit: int) -> tuple[str, ...]:
-    """Return what was not covered, the first ``limit`` lines and how many more there are."""
-    missing = record.verdict.not_covered
+    """Return what was not covered, the first ``limit`` lines and how many more there are.
+
+    The patch's lines are not among them: :func:`orchestrator.report.coverage.coverage_lines` tells those.
+    """
+    told = record.coverage.not_covered if record.coverage is not None else ()
+    missing = tuple(line for line in record.verdict.not_covered if line not in told)
     if len(missing) <= limit:
         return missing
     return (*missing[:limit], f"and {len(missing) - limit} more (run.json, verdict.not_covered)")

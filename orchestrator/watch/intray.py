@@ -141,7 +141,7 @@ class Intray:
         subject = letter.envelope.subject
         self._db.run(
             'INSERT INTO message(id, thread, "index", total, version, address, title, title_key, parents, lists, source, '
-            "digest, fault, trust, kept, size, raw) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?)",
+            "digest, fault, kept, size, raw) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             letter.message_id, thread, letter.index, letter.total, subject.version, letter.envelope.address,
             subject.title[:500], subject.key[:500], json.dumps(letter.envelope.parents[:MOST_PARENTS]),
             json.dumps(letter.envelope.lists), source, letter.digest, letter.fault, self._queue.clock.now(), len(letter.raw),

@@ -13,11 +13,12 @@ from typing import Protocol
 
 
 class Fate(StrEnum):
-    """What became of a reply."""
+    """What became of a reply. REFUSED has surely not arrived, and may be tried again some times; LATER any time."""
 
     SENT = "sent"
     DRAFT = "draft"
     LATER = "later"
+    REFUSED = "refused"
     STUCK = "stuck"
 
 

@@ -199,6 +199,15 @@ class Queue:
                 found.append(zlib.decompress(row["raw"]))
         return found
 
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the requests for tests, oldest first: who asked when, what became of it, and of which series."""
+        return [
+            dict(row)
+            for row in self.db.rows(
+                "SELECT made_at, sender, profile, state, reason, series, message FROM request ORDER BY rowid"
+            )
+        ]
+
     def has_seen(self, message_id: str) -> bool:
         """Whether a message of that id came by, kept or not."""
         row = self.db.row("SELECT seen FROM node WHERE id = ?", message_id)

@@ -90,7 +90,7 @@ def _delivered(said: Delivery) -> Delivered:
             return Delivered(fate=Fate.SENT, says=said.says)
         case State.DRAFTED:
             return Delivered(fate=Fate.DRAFT, says=said.says)
-        case State.REFUSED if not said.done:
-            return Delivered(fate=Fate.LATER, says=said.says)
+        case State.REFUSED:
+            return Delivered(fate=Fate.REFUSED if said.done else Fate.LATER, says=said.says)
         case _:
             return Delivered(fate=Fate.STUCK, says=said.says)

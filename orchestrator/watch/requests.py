@@ -5,9 +5,11 @@ from __future__ import annotations
 import email.parser
 import json
 import re
+import sqlite3
 import zlib
 from collections.abc import Sequence
 
+from orchestrator.errors import InfraError
 from orchestrator.intake.headers import address_of
 from orchestrator.intake.trust import Keys, dkim_signatures, from_dns, from_folder
 from orchestrator.model.series import Trust
@@ -19,12 +21,19 @@ PATIENCE_S = 24 * 3600.0
 """How long a request waits for the series that it answers."""
 
 DAY_S = 24 * 3600.0
+PAUSE_S = 300.0
+"""How long nobody is asked again when no name server answered."""
+
 _SIGNED = ("from", "subject", "date", "message-id")
 """What a signature must cover: without these, another mail's signature could be put to a new use."""
 
 
+class NobodyAnswers(InfraError):
+    """No name server says whose a signature is: to be asked again later."""
+
+
 def why_not(raw: bytes, settings: Requests, keys: Keys) -> str:
-    """Return why the sender of a mail may not ask for a test, "" when he may.
+    """Return why the sender of a mail may not ask for a test, "" when he may. Raises :class:`NobodyAnswers`.
 
     He is among those who may, and a good DKIM signature of his address' domain covers who, what, when and what it answers,
     to the end of the mail.
@@ -53,6 +62,8 @@ def why_not(raw: bytes, settings: Requests, keys: Keys) -> str:
             said.append("the signature covers only a part of the text")
         else:
             return ""
+    if settings.keys is None and any(signature.trust is Trust.UNCHECKED for signature in found):
+        raise NobodyAnswers(f"no name server answers for {sender}'s signature")
     return f"{sender} is not proven: {'; '.join(said) or 'no DKIM signature'}"
 
 
@@ -67,20 +78,27 @@ class RequestDesk:
     def __init__(self, queue: Queue, settings: WatchSettings) -> None:
         self._queue = queue
         self._settings = settings
+        self._asked = -PAUSE_S
 
     def work(self) -> int:
         """Look at all requests that are open; return how many were granted."""
+        due = self._queue.clock.now() >= self._asked + PAUSE_S
+        states = "('unchecked', 'waiting')" if due else "('waiting')"
         rows = self._queue.db.rows(
-            "SELECT message, sender, targets, profile, state, kept, raw FROM request WHERE state IN ('unchecked', 'waiting') LIMIT 100"
+            f"SELECT message, sender, targets, profile, state, kept, raw FROM request WHERE state IN {states} LIMIT 100"  # noqa: S608
         )
         granted = 0
         for row in rows:
-            if row["state"] == "unchecked" and (why := self._refusal(row["raw"], row["sender"], row["profile"])):
-                self._close(row["message"], "refused", why)
-                continue
-            granted += self._grant(
-                row["message"], row["sender"], json.loads(row["targets"]), row["profile"], row["kept"]
-            )
+            if row["state"] == "unchecked":
+                try:
+                    why = self._refusal(row["raw"], row["sender"], row["profile"])
+                except NobodyAnswers as error:
+                    self._ask_again(row["message"], row["kept"], error.message)
+                    continue
+                if why:
+                    self._close(row["message"], "refused", why)
+                    continue
+            granted += self._grant(row, json.loads(row["targets"]))
         return granted
 
     def _refusal(self, raw: bytes, sender: str, profile: str) -> str:
@@ -100,23 +118,31 @@ class RequestDesk:
             return f"{sender} has asked {row['n']} times in a day"
         return ""
 
-    def _grant(self, message: str, sender: str, targets: Sequence[str], profile: str, kept: float) -> int:
+    def _grant(self, row: sqlite3.Row, targets: Sequence[str]) -> int:
+        message = row["message"]
         entry = self._meant(targets)
         if entry is None:
-            over = self._queue.clock.now() > kept + PATIENCE_S
-            if over:
+            if self._queue.clock.now() > row["kept"] + PATIENCE_S:
                 self._close(message, "refused", "it answers no series that came by")
-            else:
+            elif row["state"] != "waiting":
                 self._close(message, "waiting", "waits for the series that it answers")
             return 0
         with self._queue.transaction():
-            series = self._tested(entry, sender, profile)
+            series = self._tested(entry, row["sender"], row["profile"])
             self._queue.db.run(
                 "UPDATE request SET state = 'granted', reason = '', series = ?, raw = NULL WHERE message = ?",
                 series,
                 message,
             )
         return 1
+
+    def _ask_again(self, message: str, kept: float, why: str) -> None:
+        """Leave a request as it is, for some time: it is our network that fails."""
+        self._asked = self._queue.clock.now()
+        if self._asked > kept + PATIENCE_S:
+            self._close(message, "refused", why)
+        else:
+            self._close(message, "unchecked", why)
 
     def _close(self, message: str, state: str, why: str) -> None:
         with self._queue.transaction():

@@ -48,6 +48,29 @@ FULL_PAUSE_S = 10.0
 DYING_S = 3.0
 
 
+class _Beating(Cancellation):
+    """The wish to stop, for what takes long: whoever looks at it (every wait does, and ends by its own deadline) shows that we live."""
+
+    def __init__(self, inner: Cancellation, beat: Callable[[], None]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._beat = beat
+
+    @property
+    def requested(self) -> bool:
+        """Whether the user asked us to stop."""
+        self._beat()
+        return self._inner.requested
+
+    def cancel(self) -> None:
+        """Ask everything that waits to end."""
+        self._inner.cancel()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; whether the user asked us to stop meanwhile."""
+        return self._inner.wait(seconds)
+
+
 class _Watched:
     """A source, and when it is to be looked at again (monotonic seconds)."""
 
@@ -81,6 +104,7 @@ class Watcher:
         self._cancellation = cancellation
         self._notifier = notifier or Notifier({})
         self._numbers = numbers
+        self._beating = _Beating(cancellation, self._beat)
         self._intray = Intray(queue, settings)
         self._desk = RequestDesk(queue, settings)
         self._settler = Settler(queue, settings)
@@ -197,7 +221,7 @@ class Watcher:
         batch: list[tuple[Arrival | Passed, Letter | None]] = []
         count = size = 0
         with contextlib.closing(
-            source.read(self._queue, largest=self._settings.budgets.largest_mail, cancellation=self._cancellation)  # type: ignore[type-var]
+            source.read(self._queue, largest=self._settings.budgets.largest_mail, cancellation=self._beating)  # type: ignore[type-var]
         ) as arrivals:
             for arrival in arrivals:
                 letter = self._letter(arrival, source) if isinstance(arrival, Arrival) else None
@@ -272,7 +296,7 @@ class Watcher:
         with self._queue.transaction():
             to = State.DONE if prepared.silence else State.PREPARED
             text = f"no mail: {prepared.silence}" if prepared.silence else prepared.says
-            moved = self._queue.move(entry, to, text=text)
+            moved = self._queue.move(entry, to, text=text, tries=0)
         self._log(str(to), series=entry.id, why=text)
         return moved
 
@@ -287,7 +311,11 @@ class Watcher:
         with self._queue.transaction():
             if delivered.fate is Fate.SENT:
                 return self._queue.move(entry, State.SENT, text=delivered.says)
-            if delivered.fate is Fate.LATER:
+            if delivered.fate is Fate.REFUSED and entry.tries + 1 < self._settings.run.attempts:
+                pause = min(self._settings.run.backoff_s * 2**entry.tries, self._settings.run.longest_backoff_s)
+                due = self._queue.clock.now() + pause
+                self._queue.change(entry.id, reason=delivered.says, not_before=due, tries=entry.tries + 1)
+            elif delivered.fate is Fate.LATER:
                 self._queue.change(
                     entry.id, reason=delivered.says, not_before=self._queue.clock.now() + delivered.after_s
                 )

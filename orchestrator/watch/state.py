@@ -55,7 +55,6 @@ class Entry:
     title_key: str = ""
     change_id: str = ""
     content: str = ""
-    trust: str = ""
     lists: tuple[str, ...] = ()
     waits_for: str = ""
     check: float = 0.0

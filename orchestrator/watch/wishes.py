@@ -15,7 +15,7 @@ def retry(queue: Queue, entry: Entry) -> str:
         return "tried again at once"
     if entry.state is State.PREPARED and entry.waits_for:
         with queue.transaction():
-            queue.change(entry.id, waits_for="", not_before=0.0)
+            queue.change(entry.id, waits_for="", not_before=0.0, tries=0)
         return "the reply is handed on again"
     if entry.state not in RETRIED:
         raise UserError(

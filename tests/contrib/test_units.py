@@ -62,7 +62,7 @@ def test_units_for_systemd_are_valid(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
-    [("Type=notify", "Type=notfy"), ("bin/orchestrator watch", "bin/orchestator watch"), ("UMask=", "Umask=")],
+    [("Type=notify", "Type=never"), ("bin/orchestrator watch", "bin/orchestator watch"), ("UMask=", "Umask=")],
 )
 def test_systemd_with_a_fault_in_a_unit_says_so(root: Path, right: str, wrong: str) -> None:
     unit = root / "etc/systemd/system/orchestrator-watch.service"

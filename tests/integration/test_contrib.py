@@ -46,7 +46,7 @@ def run(script: str, *, shell: tuple[str, ...], cwd: Path, **more: str) -> subpr
 
 def git(tree: Path, *words: str, given: str = "") -> str:
     who = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
-    argv = ["git", "-C", tree, *who, *words]
+    argv: list[str | Path] = ["git", "-C", tree, *who, *words]
     return subprocess.run(argv, input=given, check=True, capture_output=True, text=True).stdout.strip()
 
 

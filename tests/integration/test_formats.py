@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -25,7 +26,7 @@ from orchestrator.host.workspace import cache_root
 from orchestrator.report.junit import render_junit
 from orchestrator.report.ktap import render_ktap
 from orchestrator.tree.sources import open_source
-from tests.command import LINUX
+from tests.command import COMMAND, LINUX, LONG_S, REPOSITORY
 from tests.hostile import CORPUS, hostile_record
 from tests.recorded import NAMES, recorded
 
@@ -129,3 +130,17 @@ def test_junit_of_recorded_runs_is_valid_by_jenkins_schema(name: str, jenkins: x
 @pytest.mark.parametrize("text", CORPUS, ids=range(len(CORPUS)))
 def test_junit_is_valid_by_jenkins_schema_whatever_strangers_write(text: str, jenkins: xmlschema.XMLSchema) -> None:
     jenkins.validate(render_junit(hostile_record(recorded("our-error").record, text)))
+
+
+def test_b4_check_tests_what_was_not_tested_yet_and_remembers_it(tmp_path: Path) -> None:
+    """A patch of comments alone: the same object code, so that a verdict needs no trial."""
+    diff = (REPOSITORY / "tests/data/patches/benign/01-comment-only.diff").read_text()
+    head = "From: A <a@example.org>\nSubject: [PATCH] mm/zswap: reword\nMessage-ID: <1@example.org>\n\nBetter.\n---\n"
+    words = [*COMMAND, "b4-check", "--results", str(tmp_path)]
+    for more in (["--linux", LINUX], []):
+        done = subprocess.run(
+            [*words, *more], input=f"{head}{diff}", capture_output=True, text=True, check=True, timeout=LONG_S
+        )
+        (answer,) = json.loads(done.stdout)
+        assert (answer["status"], answer["tool"]) == ("pass", "mm-patch-orchestrator")
+        assert "No change in object code" in answer["summary"]

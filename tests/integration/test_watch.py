@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
+import re
+import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from aiosmtpd.controller import Controller
 from tests.command import COMMAND, LINUX, LONG_S, REPOSITORY
 from tests.integration.archive import Archive, running_archive
 from tests.lists import ADDRESS
+from tests.watching import mail
 
 pytestmark = pytest.mark.qemu
 
@@ -36,19 +41,24 @@ class Server:
         """Take a mail and deliver it."""
         self.taken.append(envelope.content)
         if ADDRESS in envelope.rcpt_tos:
-            mail = envelope.content.replace(b"\r\n", b"\n")
-            subprocess.run(["public-inbox-mda", "--no-precheck"], input=mail, check=True, env=self.environment, timeout=60)
+            await asyncio.to_thread(deliver, envelope.content.replace(b"\r\n", b"\n"), self.environment)
         return "250 OK"
+
+
+def deliver(raw: bytes, environment: dict[str, str]) -> None:
+    subprocess.run(["public-inbox-mda", "--no-precheck"], input=raw, check=True, env=environment, timeout=60)
 
 
 @contextlib.contextmanager
 def serving() -> Iterator[tuple[Server, int]]:
     server = Server()
-    controller = Controller(server, hostname="127.0.0.1", port=0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(server, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        assert controller.server is not None
-        yield server, controller.server.sockets[0].getsockname()[1]
+        yield server, port
     finally:
         controller.stop()
 
@@ -56,7 +66,7 @@ def serving() -> Iterator[tuple[Server, int]]:
 def patch_mail() -> bytes:
     return (
         f"From: A Uthor <a@example.org>\nTo: {ADDRESS}\nDate: Mon, 23 Nov 2026 08:00:00 +0000\n"
-        f"Subject: [PATCH] mm: zswap: invalidate the first only\nMessage-ID: <{PATCH_ID}>\n\n"
+        f"Subject: [PATCH] mm: swap: invalidate the first only\nMessage-ID: <{PATCH_ID}>\n\n"
         f"Less to do.\n\nSigned-off-by: A Uthor <a@example.org>\n---\n{PATCH.read_text()}-- \n2.39.5\n"
     ).encode()
 
@@ -64,7 +74,10 @@ def patch_mail() -> bytes:
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
     (tmp_path / "archive").mkdir()
-    with running_archive(tmp_path / "archive", []) as running:
+    # A list without a mail has no page.
+    first = mail(subject="Welcome", body="A list.", message_id="welcome@example.org", list_id="")
+    (tmp_path / "first.mbox").write_bytes(b"From mboxrd@z Thu Jan  1 00:00:00 1970\n" + first)
+    with running_archive(tmp_path / "archive", [tmp_path / "first.mbox"]) as running:
         yield running
 
 
@@ -89,7 +102,7 @@ path = "archive/mm"
 poll_s = 1
 since_days = 3650
 [filter]
-paths = ["zswap"]
+paths = ["zswap", "swap"]
 [requests]
 addresses = ["{BOT}"]
 [run]
@@ -123,7 +136,9 @@ def wait_for(config: Path, *states: str, child: subprocess.Popen[bytes]) -> dict
     raise AssertionError(queue_of(config))
 
 
-def test_watch_when_a_patch_comes_then_its_verdict_stands_below_it_on_the_list(tmp_path: Path, archive: Archive) -> None:
+def test_watch_when_a_patch_comes_then_its_verdict_stands_below_it_on_the_list(
+    tmp_path: Path, archive: Archive
+) -> None:
     with serving() as (server, port):
         server.environment = archive.environment
         config = configured(tmp_path, port)
@@ -132,8 +147,10 @@ def test_watch_when_a_patch_comes_then_its_verdict_stands_below_it_on_the_list(t
         with (tmp_path / "log").open("ab") as log:
             children = [subprocess.Popen(argv, stdout=log, stderr=log, env=user)]
         try:
-            mail = patch_mail()
-            subprocess.run(["public-inbox-mda", "--no-precheck"], input=mail, check=True, env=archive.environment, timeout=60)
+            raw = patch_mail()
+            subprocess.run(
+                ["public-inbox-mda", "--no-precheck"], input=raw, check=True, env=archive.environment, timeout=60
+            )
             wait_for(config, "running", child=children[0])
             time.sleep(20)
             # In the middle of a build or a boot: it goes on from there.
@@ -161,8 +178,10 @@ def test_watch_when_a_patch_comes_then_its_verdict_stands_below_it_on_the_list(t
     run = tmp_path / "state" / entry["run"]
     assert json.loads((run / "run.json").read_text())["verdict"]["outcome"] == "REGRESSION"
     assert len(list((tmp_path / "state" / "runs").rglob("run.json"))) == 1
-    shown = subprocess.run(
-        ["git", f"--git-dir={tmp_path}/archive/mm/git/0.git", "log", "--format=%an %s"],
-        capture_output=True, text=True, check=True, env=archive.environment, timeout=60,
-    ).stdout.splitlines()  # fmt: skip
-    assert shown[0].startswith("Bot Re: [PATCH] mm: zswap: invalidate the first only")
+    with urllib.request.urlopen(f"{archive.url}{PATCH_ID}/t/", timeout=60) as answer:
+        shown = re.sub(r"<[^>]+>", "", answer.read().decode())
+    overview = shown[shown.index("Thread overview") :]
+    # The mark is how deep it stands in the thread.
+    assert re.search(r"\n[^\n]*\[PATCH\] mm: swap: invalidate the first only A Uthor\n[^\n]* ` [^\n]*Bot", overview), (
+        overview
+    )

@@ -20,3 +20,8 @@ def cell_anchor(scenario: str, topology: str) -> str:
 def finding_anchor(number: int) -> str:
     """Return where a finding stands."""
     return f"finding-{number}"
+
+
+def trial_anchor(trial: str) -> str:
+    """Return where a trial stands, by its id."""
+    return anchor("trial", trial)

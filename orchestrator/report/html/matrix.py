@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Change, MetricChange
-from orchestrator.report.html.anchors import cell_anchor
+from orchestrator.report.html.anchors import cell_anchor, finding_anchor
 
 MARKS = {
     "regressed": "✗",
@@ -51,8 +51,8 @@ class Matrix:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
-def matrix_of(record: RunRecord) -> Matrix:
-    """Return the table in the plan's order."""
+def matrix_of(record: RunRecord, shown: int = 0) -> Matrix:
+    """Return the table in the plan's order; the first ``shown`` findings stand on the page, and cells may lead there."""
     profile = record.plan.profile
     specs = record.plan.trials
     scenarios = list(dict.fromkeys([*profile.scenarios, *(spec.scenario for spec in specs)]))
@@ -64,7 +64,10 @@ def matrix_of(record: RunRecord) -> Matrix:
     changes: dict[tuple[str, str], list[MetricChange]] = {}
     for change in record.verdict.changes:
         changes.setdefault((change.scenario, change.topology), []).append(change)
-    blamed = Counter(finding.trial for finding in record.verdict.findings if finding.blamed)
+    blamed: dict[str, list[int]] = {}
+    for number, finding in enumerate(record.verdict.findings):
+        if finding.blamed:
+            blamed.setdefault(finding.trial, []).append(number)
     same_code = record.objects is not None and record.objects.same
     rows = []
     for scenario in scenarios:
@@ -72,12 +75,14 @@ def matrix_of(record: RunRecord) -> Matrix:
         for topology in topologies:
             pair = (scenario, topology)
             mine = planned.get(pair, [])
-            found = sum(blamed[spec.id] for spec in mine)
+            found = sorted(number for spec in mine for number in blamed.get(spec.id, ()))
             there = [done[spec] for spec in mine if spec in done]
             if not there:
                 cells.append(Cell(word="not asked" if not mine else "same code" if same_code else "not run"))
             else:
-                cells.append(_cell(pair, planned=len(mine), done=there, changes=changes.get(pair, []), findings=found))
+                cell = _cell(pair, planned=len(mine), done=there, changes=changes.get(pair, []), findings=len(found))
+                leads = bool(found) and found[0] < shown
+                cells.append(replace(cell, anchor=finding_anchor(found[0])) if leads else cell)
         rows.append((scenario, tuple(cells)))
     return Matrix(topologies=tuple(topologies), rows=tuple(rows))
 

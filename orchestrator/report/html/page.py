@@ -14,7 +14,7 @@ from orchestrator.model.coverage import LineState
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Finding, MetricChange, Outcome
 from orchestrator.report.code import code_lines
-from orchestrator.report.html.anchors import cell_anchor, finding_anchor
+from orchestrator.report.html.anchors import cell_anchor, finding_anchor, trial_anchor
 from orchestrator.report.html.drawing import drawing_of
 from orchestrator.report.html.folder import applied_diffs, configurations
 from orchestrator.report.html.matrix import matrix_of
@@ -119,7 +119,7 @@ def _content(material: Material, limits: Limits) -> dict[str, object]:
         "counts": trial_counts(record),
         "repeat": repeat_line(record),
         "findings": [_finding(number, finding) for number, finding in enumerate(record.verdict.findings)],
-        "matrix": matrix_of(record),
+        "matrix": matrix_of(record, limits.findings),
         "strips": _strips(record, rows, limits.strips),
         "moved": sum(change.change in INTERESTING for change in record.verdict.changes),
         "groups": _groups(record, rows, limits.rows),
@@ -135,12 +135,14 @@ def _content(material: Material, limits: Limits) -> dict[str, object]:
         "facts": provenance(record, configurations(folder)),
         "command": reproduce_command(record),
         "trials": [(trial, failed_checks(trial)) for trial in record.trials[: limits.trials]],
+        "shown_trials": {trial.spec.id for trial in record.trials[: limits.trials]},
         "missing": missing_trials(record),
         "span": format_span,
         "difference": format_difference,
         "percent": format_percent,
         "value": format_value,
         "cell_anchor": cell_anchor,
+        "trial_anchor": trial_anchor,
     }
 
 

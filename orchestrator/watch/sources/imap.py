@@ -31,6 +31,7 @@ PAUSES_S = (1.0, 5.0, 30.0, 120.0)
 _SIZE = re.compile(rb"UID ([0-9]+)\b.*RFC822\.SIZE ([0-9]+)|RFC822\.SIZE ([0-9]+)\b.*UID ([0-9]+)")
 _BATCH = 200
 _SPARE = 1 << 20
+_FIRST_YEAR = 1990
 _TAG = b"IDLE1"
 _FAULTS = (imaplib.IMAP4.error, OSError, ssl.SSLError, EOFError)
 
@@ -184,6 +185,9 @@ def _number(connection: imaplib.IMAP4, name: str) -> int:
 def _day(days: float) -> str:
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     when = datetime.now(UTC) - timedelta(days=days)
+    if when.year < _FIRST_YEAR:
+        # All of it; and not every server takes such a date.
+        return ""
     return f"SINCE {when.day}-{months[when.month - 1]}-{when.year}"
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from orchestrator.cli.app import app
 from orchestrator.cli.when import format_when
+from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.run_json import parse_run
 from tests.hostile import CORPUS, MARK
 from tests.recorded import NAMES, RUNS
@@ -74,6 +75,17 @@ def test_history_on_a_narrow_terminal_keeps_the_runs_ids_whole(results: Path, mo
     done = run("history", "--results", results)
     assert all(len(line.rstrip()) <= 80 for line in done.stdout.splitlines())
     assert "20261122-154126-regression" in done.stdout
+
+
+def test_run_that_somebody_is_doing_is_in_progress(results: Path) -> None:
+    name = "20261125-154126-half-finished"
+    assert "unfinished" in run("history", "--results", results).stdout
+    with RunDirectory(results / name).held():
+        assert "in progress" in run("history", "--results", results).stdout
+        shown = run("show", name, "--results", results).stdout
+    assert "This run is in progress: 1 of 4 trials are done." in shown
+    assert "--resume" not in shown
+    assert f"--resume {name}" in run("show", name, "--results", results).stdout
 
 
 def test_history_as_json_and_filtered(results: Path) -> None:
@@ -160,7 +172,7 @@ def test_report_of_a_lone_record_leaves_out_what_needs_its_folder_and_says_so(tm
     assert run("report", lone, "-f", "csv", "--results", tmp_path).exit_code == 2
 
 
-@pytest.mark.parametrize("run_id", ["../../evil", "/tmp/evil", "a/b"])
+@pytest.mark.parametrize("run_id", ["../../evil", "/tmp/evil", "a/b", "", "..", "-rf", "\x1b[2J", "a\nb", "x" * 300])
 def test_report_never_writes_outside_of_its_folder(run_id: str, tmp_path: Path) -> None:
     lone = tmp_path / "mailed.json"
     data = json.loads((RUNS / "pass" / "run.json").read_text())

@@ -20,7 +20,7 @@ from orchestrator.watch.queue import Queue
 from orchestrator.watch.state import State
 from tests.command import COMMAND, REPOSITORY, eventually
 from tests.killed import SCRIPT
-from tests.watching import drop_into, patch, posting
+from tests.watching import drop_into, mail, patch, posting
 
 
 class Site:
@@ -128,6 +128,16 @@ def test_queue_when_it_is_listed_and_shown_then_for_a_person(site: Site) -> None
     assert json.loads(site.call("queue", "show", "1", "--json").stdout)["messages"][0]["index"] == 1
 
 
+def test_queue_when_somebody_asked_who_may_not_then_requests_says_why(site: Site) -> None:
+    site.deliver(mail(subject="Re: x", body="#orchestrator test", message_id="r@example.org", answers="y@example.org"))
+    site.call("watch", "--once")
+
+    done = site.call("queue", "requests")
+
+    assert "a@example.org may not ask for tests" in " ".join(done.stdout.split())
+    assert json.loads(site.call("queue", "requests", "--json").stdout)[0]["state"] == "refused"
+
+
 def test_queue_when_a_filtered_series_is_retried_then_it_is_tested(site: Site) -> None:
     site.deliver(patch("other", path="fs/x.c"))
     site.call("watch", "--once")
@@ -170,7 +180,7 @@ def test_watch_when_a_running_series_is_dropped_then_its_process_is_ended(
     site = Site(tmp_path, script='#!/bin/sh\necho $$ >>"$(dirname "$0")/pids"\nexec sleep 600\n')
     site.deliver(patch("alpha"))
     started.append(site.start())
-    assert eventually(lambda: (tmp_path / "pids").exists())
+    assert eventually((tmp_path / "pids").exists)
     pid = int((tmp_path / "pids").read_text())
 
     assert site.call("queue", "drop", "1").stdout == "1: dropped\n"
@@ -208,7 +218,7 @@ def test_watch_when_the_command_is_killed_again_and_again_then_each_series_has_o
         site.deliver(*posting(f"s{number}", 2))
         started.append(site.start())
         before = len(site.states())
-        eventually(lambda before=before: len(site.states()) > before, seconds=20)  # type: ignore[misc]
+        eventually(lambda before=before: len(site.states()) > before, seconds=20)
         time.sleep(chance.uniform(0.0, 0.3))
         started[-1].kill()
         started[-1].wait(60)
@@ -222,7 +232,7 @@ def test_watch_when_the_command_is_killed_again_and_again_then_each_series_has_o
 
 def test_watch_when_another_one_runs_then_words_and_2(site: Site, started: list[subprocess.Popen[bytes]]) -> None:
     started.append(site.start())
-    assert eventually(lambda: (site.folder / "state" / "queue.sqlite3").exists())
+    assert eventually((site.folder / "state" / "queue.sqlite3").exists)
 
     done = site.call("watch", "--once")
 
@@ -236,8 +246,14 @@ def test_watch_when_another_one_runs_then_words_and_2(site: Site, started: list[
         ("", "watch.toml:1: state: Field required"),
         ("state = 1", "state: Input should be a valid string"),
         ('state = "s"\n[sources.x]\nkind = "nntp"\npath = "y"', "watch.toml:3: sources.x.kind: Input should be"),
-        ('state = "s"\n[sources.x]\nkind = "maildir"\npath = "y"\nmore = 1', "watch.toml:5: sources.x.more: Extra inputs"),
-        ('state = "s"\n[sources.x]\nkind = "maildir"\npath = "y"\n[filter]\npaths = ["zswp"]', "no set of paths 'zswp'"),
+        (
+            'state = "s"\n[sources.x]\nkind = "maildir"\npath = "y"\nmore = 1',
+            "watch.toml:5: sources.x.more: Extra inputs",
+        ),
+        (
+            'state = "s"\n[sources.x]\nkind = "maildir"\npath = "y"\n[filter]\npaths = ["zswp"]',
+            "no set of paths 'zswp'",
+        ),
         ('state = "s"\n[run]\nlinux = "x"\nprofile = "none"', "there is no profile 'none'"),
         ('state = "s"\n[sources.x]\nkind = "imap"\nimap = { host = "h", tls = "none" }', "for this machine only"),
         ('state = "s"\n[sources.x]\nkind = "imap"\nimap = { host = "h", user = "u" }', "go together"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import catalog, lists, topologies
+from orchestrator.config import catalog, lists, mail_policy, topologies
 from orchestrator.config.lists import mailing_lists
 from orchestrator.config.locations import kconfigs_folder
 from orchestrator.config.scenarios import scenarios
@@ -24,6 +24,7 @@ READERS: dict[str, Callable[[], object]] = {
     "kernels.toml": catalog.architecture,
     "waivers.toml": read_waivers,
     "lists.toml": mailing_lists,
+    "mail.toml": mail_policy.mail_policy,
 }
 
 PROFILE_NAMES = list(catalog.profiles())
@@ -44,6 +45,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(catalog, "CATALOG", tmp_path)
     monkeypatch.setattr(topologies, "CATALOG", tmp_path)
     monkeypatch.setattr(lists, "CATALOG", tmp_path)
+    monkeypatch.setattr(mail_policy, "CATALOG", tmp_path)
     forget()
     yield tmp_path
     forget()

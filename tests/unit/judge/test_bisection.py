@@ -193,6 +193,25 @@ def test_a_metric_is_followed_with_all_its_seeds_and_judged_as_the_run_was() -> 
     assert bad.shown_by
 
 
+def noisy(calls: float) -> list[TrialResult]:
+    """Few seeds that contradict each other: the comparison decides nothing."""
+    noise = {1: -900.0, 2: 0.0, 3: 900.0}
+    return [
+        result
+        for seed in noise
+        for result in (with_calls(1000, "base", seed), with_calls(calls + noise[seed], "patched", seed))
+    ]
+
+
+def test_a_metric_that_is_undecided_goes_to_the_nearer_side_and_is_not_sure() -> None:
+    (symptom,) = [each for each in symptoms_of(record(metric_trials(3000))) if each.metric == "shrink_memcg.calls"]
+    far, near = (look_at(symptom, noisy(calls), [scenario()]) for calls in (2900, 1200))
+    assert (far.seen, far.sure, near.seen, near.sure) == (Seen.BAD, False, Seen.GOOD, False)
+    assert "% of what the whole series does to it" in far.text
+    assert far.shown_by
+    assert not near.shown_by
+
+
 def test_metrics_come_after_failures() -> None:
     trials = metric_trials(3000)
     broken = dataclasses.replace(trials[1], status=Status.FAIL, checks=(BROKEN,), guest_s=100.0)

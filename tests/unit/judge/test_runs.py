@@ -110,6 +110,18 @@ def test_cells_and_seeds_of_one_run_alone_are_told() -> None:
     assert none.reason == "no seed of base ran in both"
 
 
+def test_patched_kernel_that_gave_no_figures_is_not_called_the_same() -> None:
+    lost = [
+        dataclasses.replace(each, metrics={}, status=Status.FAIL) if each.spec.kernel is PATCHED else each
+        for each in trials(A2_BASE)
+    ]
+    found = compare_runs(run(trials(A2_BASE)), run(lost))
+    assert found.cells[0].reason == "with no seed both patched kernels gave figures"
+    assert "metrics the same" not in render_comparison(found)
+    one = compare_runs(run(trials(A2_BASE)), run([*lost[:4], *trials(A2_BASE, seeds=(3,))]))
+    assert one.cells[0].seeds == (3,)
+
+
 def test_scenario_that_is_another_one_now_is_not_compared() -> None:
     one = run(trials(A2_BASE))
     changed = dataclasses.replace(one, scenarios=(dataclasses.replace(scenario(), workload=("fill",)),))

@@ -178,6 +178,21 @@ def test_deliver_when_the_ledger_cannot_be_written_then_nothing_is_sent(path: Pa
     assert way.given == []
 
 
+def test_deliver_when_the_ledger_cannot_be_told_that_it_was_accepted_then_the_truth_is_said(path: Path) -> None:
+    def break_it() -> None:
+        # Written to until the way is asked, and then no more: as a disk that is full.
+        blocker = sqlite3.connect(path)
+        blocker.execute("CREATE TRIGGER full BEFORE UPDATE ON attempt BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        blocker.commit()
+        blocker.close()
+
+    with Ledger.open(path) as ledger, pytest.raises(InfraError) as caught:
+        deliver(prepared(), Way(after=break_it), ledger, policy=POLICY, now=T0)
+    assert "the mail was accepted (250 taken)" in caught.value.message
+    assert "nothing is sent" not in caught.value.message
+    assert states(path) == [State.SENDING]
+
+
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
 def test_open_when_it_is_damaged_then_it_says_so(path: Path, content: bytes) -> None:
     path.parent.mkdir()

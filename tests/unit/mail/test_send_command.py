@@ -16,7 +16,7 @@ from orchestrator.model.mail import Encryption
 from orchestrator.store.run_json import render_run
 from tests.command import COMMAND
 from tests.mail_server import PASSWORD, Server, mail_server
-from tests.unit.report.mails import parsed, recorded
+from tests.unit.report.mails import RUNS, parsed, recorded
 
 PATIENCE_S = 120.0
 
@@ -151,6 +151,7 @@ def test_send_when_moderated_then_a_draft_and_what_the_person_made_of_it_is_sent
     run = user.record()
     with mail_server(tmp_path / "server") as server:
         user.writes_policy(server, moderated=True)
+        unread = user.runs("send", run, "--yes", "--approved")
         drafted = user.runs("send", run, "--yes")
         again = user.runs("send", run, "--yes")
         assert server.connections == 0
@@ -163,6 +164,8 @@ def test_send_when_moderated_then_a_draft_and_what_the_person_made_of_it_is_sent
         after = user.runs("send", run, "--yes")
 
     assert (drafted.returncode, again.returncode, sent.returncode, after.returncode) == (0, 0, 0, 3), sent.stderr
+    assert unread.returncode == 2
+    assert "there is no draft of this mail" in unread.stderr
     assert "not sent yet: it waits for approval" in drafted.stdout
     assert "--approved" in drafted.stdout
     (envelope,) = server.taken
@@ -282,6 +285,20 @@ def test_send_when_the_input_is_bad_then_words_and_no_traceback(user: User, word
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_mail_when_the_run_is_not_finished_or_of_a_newer_version_then_it_is_said(user: User) -> None:
+    user.writes_policy(None)
+    unfinished = user.runs("mail", RUNS / "half-finished", "--output", user.home / "out.eml")
+    assert unfinished.returncode == 0, unfinished.stderr
+    assert unfinished.stdout == ""
+    assert "This run is not finished" in parsed((user.home / "out.eml").read_bytes()).get_content()
+
+    newer = user.home / "newer.json"
+    newer.write_text((RUNS / "pass" / "run.json").read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    done = user.runs("mail", newer)
+    assert done.returncode == 2
+    assert "schema version 99" in done.stderr
 
 
 def test_send_when_no_server_is_known_then_it_says_how_to_name_one(user: User) -> None:

@@ -15,7 +15,6 @@ from orchestrator.errors import Cancelled, InfraError, PatchFault
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.kernel.counters import Counted, CountedObject, Counter
-from orchestrator.kernel.gcov import LineCounts
 from orchestrator.kernel.toolchain import Toolchain
 from orchestrator.kernels import Kernels
 from orchestrator.laboratory import Laboratory
@@ -109,9 +108,9 @@ def counts_in(_counted: Counted, memory: Sequence[MemoryPiece]) -> Any:
     return {"mm/a.o": dict.fromkeys(memory[0].data, (1,))}
 
 
-def line_counts(_counted: Counted, counts: Any, **_: object) -> LineCounts:
+def line_counts(_counted: Counted, counts: Any, **_: object) -> Mapping[str, Mapping[int, int]]:
     ran = counts.get("mm/a.o", {})
-    return LineCounts(lines={"mm/a.c": {number: len(ran.get(number, ())) for number in (1, FIRST, SECOND, THIRD)}})
+    return {"mm/a.c": {number: len(ran.get(number, ())) for number in (1, FIRST, SECOND, THIRD)}}
 
 
 @pytest.fixture

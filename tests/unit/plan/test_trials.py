@@ -336,3 +336,41 @@ def test_sealed_part_when_the_guest_speaks_after_the_seal_then_that_does_not_cou
     console = "[ 1.0] BUG: a\n[ 2.0] orchestrator: sealed-end\n[ 39.7] rcu: INFO: rcu_sched detected stalls\n"
     assert sealed_part(console) == "[ 1.0] BUG: a\n[ 2.0] orchestrator: sealed-end"
     assert sealed_part("[ 1.0] BUG: a\n") == "[ 1.0] BUG: a\n"
+
+
+def part_names_that_differ(bench: Bench, changes: Changes) -> set[str]:
+    one, other = (bench.runner(bench.parts(**each)).request(spec(BASE), bench.folder).parts for each in ({}, changes))
+    assert list(one) == list(other)
+    return {name for name in one if one[name] != other[name]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({}, set()),
+        (with_build(image_sha256="0" * 64), {"kernel image"}),
+        (with_build(tree="0" * 40), {"kernel sources"}),
+        (with_build(config_sha256="0" * 64), {"kernel configuration"}),
+        (with_build(toolchain="gcc 14"), {"compiler"}),
+        ({"qemu": "QEMU emulator version 10.0.0"}, {"QEMU"}),
+        ({"image": GuestImage(data=b"image", key="7" * 64)}, {"guest image"}),
+        ({"gate": Gate(library=Path("/gate.so"), key="8" * 64)}, {"gate"}),
+        # What a machine is like is in QEMU's arguments too, and the topology in the payload that is checked by.
+        ({"architecture": dataclasses.replace(architecture(), cpu="qemu64")}, {"CPU model", "machine"}),
+        ({"probes": {"": b"count other other"}}, {"payload"}),
+    ],
+)
+def test_parts_name_what_makes_the_key_another(bench: Bench, changes: Changes, names: set[str]) -> None:
+    assert part_names_that_differ(bench, changes) == names
+
+
+def test_parts_are_recorded_of_a_trial_that_ran_and_of_one_from_the_cache(bench: Bench) -> None:
+    (ran,), _ = bench.run([spec(BASE)], passed)
+    (found,), _ = bench.run([spec(BASE)], passed)
+    assert (ran.cached, found.cached) == (False, True)
+    assert found.parts == ran.parts
+    assert ran.parts["QEMU"] == "QEMU emulator version 7.2.22"
+
+
+def test_key_when_a_core_is_asked_for_then_is_the_same(bench: Bench) -> None:
+    assert key(bench) == key(bench, changes={"dump": True})

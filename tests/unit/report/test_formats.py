@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UserError
+from orchestrator.model.bisection import Bisection
+from orchestrator.model.coverage import CoveredLine, LineState, PatchCoverage
+from orchestrator.model.tree import Confidence
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.material import Material
 from tests.hostile import CORPUS, MARK, hostile_record
@@ -81,3 +84,25 @@ def test_run_without_samples_has_no_table_of_them_and_says_what_to_do() -> None:
     with pytest.raises(UserError, match="no samples") as caught:
         FORMATS["csv"].render(material)
     assert "--again" in caught.value.hint
+
+
+def with_bisection_and_coverage() -> Material:
+    """Return the recorded regression as that of a series in which the second patch was found, most of its lines run."""
+    one = recorded("regression")
+    found = Bisection(
+        what="the WARNING", patch=2, candidates=(2,), subject="mm: free less", message_id="2@example.org", steps=(),
+        confidence=Confidence.HIGH, reason="seen twice",
+    )  # fmt: skip
+    lines = tuple(
+        CoveredLine(path="mm/zswap.c", line=number, text="x;", state=state)
+        for number, state in ((10, LineState.EXECUTED), (11, LineState.MISSED))
+    )
+    record = dataclasses.replace(one.record, bisection=found, coverage=PatchCoverage(lines=lines))
+    return dataclasses.replace(one, record=record)
+
+
+@pytest.mark.parametrize("which", ["junit", "kcidb", "ktap", "markdown", "text", "html"])
+def test_bisection_and_coverage_are_in_the_formats_when_there(which: str) -> None:
+    shown = FORMATS[which].render(with_bisection_and_coverage()).decode()
+    assert "mm: free less" in shown
+    assert "1 of 2 changed lines ran" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import InfraError, UserError
-from orchestrator.host.http import check_url
+from orchestrator.host.http import check_url, exchange_json
 from orchestrator.model.bisection import Bisection
 from orchestrator.model.tree import Confidence
 from orchestrator.report.check_states import CONTEXT, DESCRIPTION_LENGTH, PatchCheck, b4_result, patch_checks
@@ -37,6 +38,7 @@ class Patchwork:
     posts: int = 0
     mode: str = ""
     tokens: list[str] = field(default_factory=list)
+    resting: threading.Event = field(default_factory=threading.Event)
 
 
 def handler_of(state: Patchwork) -> type[BaseHTTPRequestHandler]:
@@ -81,6 +83,13 @@ def handler_of(state: Patchwork) -> type[BaseHTTPRequestHandler]:
                     self.wfile.write(b"<html>hello</html>")
                 case "object":
                     self.answer(200, {"patches": "no list"})
+                case "trickle" | "endless":
+                    self.send_response(200)
+                    self.end_headers()
+                    with contextlib.suppress(OSError):
+                        while state.mode:
+                            self.wfile.write(b" " * (1 << 18 if state.mode == "endless" else 1))
+                            state.resting.wait(0 if state.mode == "endless" else 0.02)
                 case "all":
                     self.answer(200, [{"id": 1, "msgid": "<somebody@else>"}])
 
@@ -216,6 +225,21 @@ def test_server_that_misbehaves_is_told_and_nothing_is_posted(
     with pytest.raises(InfraError, match=said):
         send_checks(url, TOKEN, [check()])
     assert state.posts == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "whole_s", "said"), [("trickle", 0.3, "answer of"), ("endless", 60.0, "more than 8 MiB")]
+)
+def test_server_that_never_ends_does_not_hold_us(
+    mode: str, whole_s: float, said: str, patchwork: tuple[str, Patchwork]
+) -> None:
+    url, state = patchwork
+    state.mode = mode
+    try:
+        with pytest.raises(InfraError, match=said):
+            exchange_json(f"{url}api/1.2/patches/?msgid=x", headers={}, whole_s=whole_s)
+    finally:
+        state.mode = ""
 
 
 def test_server_that_answers_with_other_patches_gets_no_check_on_them(patchwork: tuple[str, Patchwork]) -> None:

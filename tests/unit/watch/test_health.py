@@ -148,7 +148,12 @@ def test_checkup_when_things_are_wrong_then_each_is_named(tmp_path: Path) -> Non
             bench.queue.set_meta("wall", "1")
 
     says = " | ".join(check.says for check in checkup(wanted, cancellation=Cancellation()) if not check.well)
-    for words in ("no-tree is not there", "source gone: cannot read", "no watcher has done a round", "1 series are parked"):
+    for words in (
+        "no-tree is not there",
+        "source gone: cannot read",
+        "no watcher has done a round",
+        "1 series are parked",
+    ):
         assert words in says
 
 
@@ -157,7 +162,9 @@ def test_checkup_when_the_queue_is_damaged_then_said(tmp_path: Path) -> None:
     wanted.state.mkdir()
     wanted.queue.write_bytes(b"no database at all" * 100)
 
-    assert any("not a database" in check.says for check in checkup(wanted, cancellation=Cancellation()) if not check.well)
+    assert any(
+        "not a database" in check.says for check in checkup(wanted, cancellation=Cancellation()) if not check.well
+    )
 
 
 @pytest.mark.parametrize(("pause", "passed"), [(100.0, 100.0), (-(10**9), 0.0), (10**9, LONGEST_PAUSE_S)])
@@ -180,7 +187,8 @@ def test_bucket_when_runs_are_taken_then_it_fills_again_in_a_day() -> None:
 
 def test_source_when_it_fails_for_long_then_the_pauses_grow(tmp_path: Path) -> None:
     wanted = dataclasses.replace(
-        settings_for(tmp_path), sources=(SourceSettings(name="x", kind=SourceKind.MAILDIR, path=tmp_path / "no", poll_s=1.0),)
+        settings_for(tmp_path),
+        sources=(SourceSettings(name="x", kind=SourceKind.MAILDIR, path=tmp_path / "no", poll_s=1.0),),
     )
     with watching(tmp_path, wanted) as bench:
         for _ in range(12):
@@ -190,3 +198,19 @@ def test_source_when_it_fails_for_long_then_the_pauses_grow(tmp_path: Path) -> N
         pauses = [fields["pause_s"] for event, fields in bench.events if event == "source fault"]
         assert pauses == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 900.0, 900.0, 900.0]
         assert bench.states() == list[State]()
+
+
+def test_notify_when_a_source_takes_long_then_the_watchdog_is_told_all_the_same(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Told(Notifier):
+        def beat(self, status: str) -> None:
+            told.append(status)
+
+    slow = SourceSettings(
+        name="x", kind=SourceKind.PUBLIC_INBOX, path=tmp_path, poll_s=60, update=("sh", "-c", "sleep 1; exit 1")
+    )
+    with watching(tmp_path, dataclasses.replace(settings_for(tmp_path), sources=(slow,)), notifier=Told({})) as bench:
+        bench.watcher.round()
+
+    assert len(told) > 5

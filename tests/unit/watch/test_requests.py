@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orchestrator.intake.trust import Keys, from_folder
 from orchestrator.model.watch import Filter, Requests
+from orchestrator.watch import requests
+from orchestrator.watch.clock import SteadyClock
 from orchestrator.watch.requests import why_not
 from orchestrator.watch.state import State
 from tests.watching import Bench, FakeRunner, mail, patch, posting, settings_for, watching
@@ -31,7 +33,9 @@ class Signer:
     folder: Path
     private: bytes
 
-    def sign(self, raw: bytes, *, domain: str = "kernel.example", headers: list[bytes] = HEADERS, length: bool = False) -> bytes:
+    def sign(
+        self, raw: bytes, *, domain: str = "kernel.example", headers: list[bytes] = HEADERS, length: bool = False
+    ) -> bytes:
         there = [name for name in headers if b"\n" + name + b":" in b"\n" + raw.lower()]
         return dkim.sign(raw, b"s1", domain.encode(), self.private, include_headers=there, length=length) + raw  # type: ignore[no-any-return]
 
@@ -62,7 +66,14 @@ def bench(tmp_path: Path, signer: Signer) -> Iterator[Bench]:
         yield found
 
 
-def ask(answers: str, body: str = "#orchestrator test\n", *, number: int = 1, author: str = BOSS, to: str = "mm@lists.example.org") -> bytes:
+def ask(
+    answers: str,
+    body: str = "#orchestrator test\n",
+    *,
+    number: int = 1,
+    author: str = BOSS,
+    to: str = "mm@lists.example.org",
+) -> bytes:
     return mail(
         subject="Re: [PATCH 0/2] alpha", body=body, message_id=f"ask{number}@kernel.example", answers=answers, author=author,
         to=to, list_id="",
@@ -70,10 +81,14 @@ def ask(answers: str, body: str = "#orchestrator test\n", *, number: int = 1, au
 
 
 def requests_of(bench: Bench) -> list[tuple[str, str]]:
-    return [(row["state"], row["reason"]) for row in bench.queue.db.rows("SELECT state, reason FROM request ORDER BY rowid")]
+    return [
+        (row["state"], row["reason"]) for row in bench.queue.db.rows("SELECT state, reason FROM request ORDER BY rowid")
+    ]
 
 
-def test_request_when_a_signed_reply_asks_then_a_series_that_was_not_for_us_is_tested(bench: Bench, signer: Signer) -> None:
+def test_request_when_a_signed_reply_asks_then_a_series_that_was_not_for_us_is_tested(
+    bench: Bench, signer: Signer
+) -> None:
     bench.deliver(*posting("alpha", 2))
     bench.settle()
     assert bench.states() == [State.FILTERED]
@@ -180,7 +195,11 @@ CASES: list[tuple[str, Damage, str]] = [
     ("unsigned", lambda _signer: ask("x@y"), "boss@kernel.example is not proven: no DKIM signature"),
     ("somebody", lambda signer: signer.sign(ask("x@y", author="M <m@kernel.example>")), "m@kernel.example may not ask"),
     ("other domain", lambda signer: signer.sign(ask("x@y"), domain="evil.example"), "signed by evil.example, not by"),
-    ("changed", lambda signer: signer.sign(ask("x@y")).replace(b"#orchestrator test", b"#orchestrator  test"), "DKIM bad"),
+    (
+        "changed",
+        lambda signer: signer.sign(ask("x@y")).replace(b"#orchestrator test", b"#orchestrator  test"),
+        "DKIM bad",
+    ),
     ("no key", lambda signer: signer.sign(ask("x@y"), domain="unknown.example"), "DKIM not checked: no key"),
     (
         "thread not signed",
@@ -193,7 +212,9 @@ CASES: list[tuple[str, Damage, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "why"), [(damage, why) for _, damage, why in CASES], ids=[name for name, _, _ in CASES])
+@pytest.mark.parametrize(
+    ("damage", "why"), [(damage, why) for _, damage, why in CASES], ids=[name for name, _, _ in CASES]
+)
 def test_request_when_the_sender_is_not_proven_then_refused_and_nothing_runs(
     bench: Bench, signer: Signer, damage: Damage, why: str
 ) -> None:
@@ -218,3 +239,33 @@ def test_own_mail_when_it_comes_back_over_the_list_then_nothing(bench: Bench, si
 
     assert requests_of(bench) == []
     assert bench.queue.counters()["mails own"] == 2
+
+
+def test_request_when_no_name_server_answers_then_asked_again_later(
+    tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = dataclasses.replace(wanted(signer), keys=None)
+    answers = False
+    times = 0
+
+    def lookup(name: str) -> bytes | None:
+        nonlocal times
+        times += 1
+        if not answers:
+            raise OSError("no network")
+        return from_folder(signer.folder)(name)
+
+    monkeypatch.setattr(requests, "from_dns", lookup)
+    hands = [1000.0]
+    clock = SteadyClock(monotonic=lambda: hands[0], wall_clock=lambda: 0.0)
+    with watching(tmp_path, dataclasses.replace(settings_for(tmp_path), requests=asked), clock=clock) as bench:
+        bench.deliver(*posting("alpha", 2, path="fs/x.c"), signer.sign(ask("alpha.v1@example.org")))
+        bench.settle()
+        assert requests_of(bench) == [("unchecked", "no name server answers for boss@kernel.example's signature")]
+        assert times == 1
+
+        answers = True
+        hands[0] += requests.PAUSE_S + 1
+        bench.settle()
+
+        assert requests_of(bench) == [("granted", "")]

@@ -120,7 +120,9 @@ def test_series_when_it_stays_incomplete_then_tested_as_it_is_and_said(bench: Be
     assert any("without its parts 3" in line["text"] for line in bench.queue.history(1))
 
 
-def test_series_when_the_missing_part_comes_after_the_verdict_then_the_whole_is_tested(bench: Bench, hands: Hands) -> None:
+def test_series_when_the_missing_part_comes_after_the_verdict_then_the_whole_is_tested(
+    bench: Bench, hands: Hands
+) -> None:
     parts = posting("alpha", 3)
     bench.deliver(*parts[:3])
     bench.settle()
@@ -133,7 +135,9 @@ def test_series_when_the_missing_part_comes_after_the_verdict_then_the_whole_is_
     assert bench.runs == ["start 1 1 quick partial", "start 2 1 quick"]
 
 
-def test_series_when_incomplete_ones_are_to_be_parked_then_parked_until_the_part_comes(tmp_path: Path, hands: Hands) -> None:
+def test_series_when_incomplete_ones_are_to_be_parked_then_parked_until_the_part_comes(
+    tmp_path: Path, hands: Hands
+) -> None:
     wanted = settings_for(tmp_path, completion=Completion(quiet_s=QUIET_S, incomplete=Incomplete.PARK))
     with watching(tmp_path, wanted, clock=hands.clock()) as bench:
         parts = posting("alpha", 3)
@@ -269,7 +273,9 @@ def test_series_when_one_id_comes_with_two_patches_then_refused(bench: Bench) ->
         (Filter(without_authors=("a@*",)), "a@example.org is among the authors left out"),
     ],
 )
-def test_filter_when_a_series_is_not_for_us_then_filtered_with_the_reason(tmp_path: Path, wanted: Filter, why: str) -> None:
+def test_filter_when_a_series_is_not_for_us_then_filtered_with_the_reason(
+    tmp_path: Path, wanted: Filter, why: str
+) -> None:
     with watching(tmp_path, settings_for(tmp_path, filter=wanted)) as bench:
         bench.deliver(patch("alpha", tag="PATCH RFC"))
         bench.settle()
@@ -418,7 +424,13 @@ def test_automatic_mail_when_it_carries_a_patch_or_a_command_then_nothing_happen
 def test_spam_when_it_comes_then_only_counted(bench: Bench) -> None:
     noise = random.Random(7)
     for number in range(30):
-        bench.deliver(noise.randbytes(400), b"Subject: [PATCH] buy\n\n" + noise.randbytes(200), b"", b"\n\n\n", b"From: \xff\n\n\x00")
+        bench.deliver(
+            noise.randbytes(400),
+            b"Subject: [PATCH] buy\n\n" + noise.randbytes(200),
+            b"",
+            b"\n\n\n",
+            b"From: \xff\n\n\x00",
+        )
         bench.deliver(mail(subject="[PATCH 1/999999] x" * 50, body="<html>" * 99, message_id=f"{number}@spam.example"))
 
     bench.settle()
@@ -450,7 +462,9 @@ def test_series_when_mails_come_in_any_order_and_more_than_once_then_each_is_tes
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     names = ["alpha", "beta", "gamma"]
-    mails = [each for name in names for each in posting(name, data.draw(st.integers(1, 4)), cover=data.draw(st.booleans()))]
+    mails = [
+        each for name in names for each in posting(name, data.draw(st.integers(1, 4)), cover=data.draw(st.booleans()))
+    ]
     order = data.draw(st.permutations(mails))
     again = data.draw(st.lists(st.sampled_from(mails), max_size=4))
     with watching(tmp_path_factory.mktemp("any"), clock=Hands().clock()) as bench:

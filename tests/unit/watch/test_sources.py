@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import resource
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -56,7 +56,9 @@ def mirror(tmp_path: Path, inbox: Inbox) -> Iterator[Bench]:
         yield bench
 
 
-def test_mirror_when_mails_are_delivered_while_it_is_watched_then_each_is_taken_once(inbox: Inbox, mirror: Bench) -> None:
+def test_mirror_when_mails_are_delivered_while_it_is_watched_then_each_is_taken_once(
+    inbox: Inbox, mirror: Bench
+) -> None:
     parts = to_list(posting("alpha", 2))
     mirror.settle()
 
@@ -70,7 +72,9 @@ def test_mirror_when_mails_are_delivered_while_it_is_watched_then_each_is_taken_
     assert inbox.git("rev-parse", "HEAD") in mirror.queue.cursor("mm")
 
 
-def test_mirror_when_it_is_rewritten_then_read_again_and_nothing_is_lost_or_doubled(inbox: Inbox, mirror: Bench) -> None:
+def test_mirror_when_it_is_rewritten_then_read_again_and_nothing_is_lost_or_doubled(
+    inbox: Inbox, mirror: Bench
+) -> None:
     inbox.deliver(*to_list([patch("alpha"), patch("beta")]))
     mirror.settle()
     # The whole history anew, as after a purge: no commit stays, one mail more is there.
@@ -79,7 +83,10 @@ def test_mirror_when_it_is_rewritten_then_read_again_and_nothing_is_lost_or_doub
     parent: list[str] = []
     for blob in blobs:
         tree = inbox.git("mktree", given=f"100644 blob {blob}\tm\n".encode())
-        parent = ["-p", inbox.git("-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", tree, "-m", "again", *parent)]
+        parent = [
+            "-p",
+            inbox.git("-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", tree, "-m", "again", *parent),
+        ]
     inbox.git("update-ref", "HEAD", parent[1])
     inbox.git("reflog", "expire", "--expire=now", "--all")
     inbox.git("gc", "--prune=now", "--quiet")
@@ -138,7 +145,9 @@ def test_mirror_when_it_is_first_read_then_old_mails_are_passed_over(tmp_path: P
     first = dated.git("-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", old, "-m", "old")
     inbox.git("update-ref", "HEAD", first)
     now = formatdate().encode()
-    inbox.deliver(*(re.sub(rb"^Date: .*", b"Date: " + now, each, flags=re.MULTILINE) for each in to_list([patch("beta")])))
+    inbox.deliver(
+        *(re.sub(rb"^Date: .*", b"Date: " + now, each, flags=re.MULTILINE) for each in to_list([patch("beta")]))
+    )
     wanted = watched(tmp_path, SourceKind.PUBLIC_INBOX, inbox.path)
     recent = dataclasses.replace(wanted.sources[0], since_days=7.0)
 
@@ -153,7 +162,9 @@ def test_mirror_when_a_mail_has_200_mb_then_its_head_is_read_and_no_more(inbox: 
     blob = inbox.git("hash-object", "-w", "--stdin", given=huge)
     del huge
     tree = inbox.git("mktree", given=f"100644 blob {blob}\tm\n".encode())
-    inbox.git("update-ref", "HEAD", inbox.git("-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", tree, "-m", "x"))
+    inbox.git(
+        "update-ref", "HEAD", inbox.git("-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", tree, "-m", "x")
+    )
     inbox.deliver(*to_list([patch("beta")]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -262,7 +273,9 @@ def test_folder_when_a_file_is_an_mbox_then_all_its_mails_are_taken(tmp_path: Pa
     assert [(entry.title, entry.state) for entry in folder.entries()] == [("alpha", State.SENT)]
 
 
-def test_folder_when_mails_have_no_message_id_then_they_are_told_apart_by_content(tmp_path: Path, folder: Bench) -> None:
+def test_folder_when_mails_have_no_message_id_then_they_are_told_apart_by_content(
+    tmp_path: Path, folder: Bench
+) -> None:
     for name in ("one", "two"):
         text = re.sub(rb"Message-ID: .*\n", b"", patch(name))
         (tmp_path / "in" / f"{name}.eml").write_bytes(text)
@@ -277,7 +290,7 @@ def test_folder_when_it_is_not_there_then_the_source_says_so(tmp_path: Path) -> 
     source = source_of(SourceSettings(name="x", kind=SourceKind.FOLDER, path=tmp_path / "nowhere"))
     queue = Queue(tmp_path / "q.sqlite3")
 
-    with pytest.raises(InfraError, match="cannot read .*nowhere"):
+    with pytest.raises(InfraError, match=r"cannot read .*nowhere"):
         list(source.read(queue, largest=1 << 20, cancellation=Cancellation()))
     queue.close()
 
@@ -298,7 +311,9 @@ def imap_settings(folder: Path, port: int, **more: Any) -> WatchSettings:
     return watched(folder, SourceKind.IMAP, imap=server)
 
 
-def test_imap_when_mails_come_then_each_is_taken_once_and_none_is_marked_as_read(tmp_path: Path, dovecot: Dovecot) -> None:
+def test_imap_when_mails_come_then_each_is_taken_once_and_none_is_marked_as_read(
+    tmp_path: Path, dovecot: Dovecot
+) -> None:
     with watching(tmp_path, imap_settings(tmp_path, dovecot.port)) as bench:
         parts = posting("alpha", 2)
         drop_into(dovecot.maildir, parts[:2])
@@ -342,7 +357,7 @@ def test_imap_when_the_mailbox_is_made_anew_then_all_is_read_again_and_nothing_i
             path.unlink()
         # Another UIDVALIDITY, and other numbers.
         (dovecot.maildir / "dovecot-uidlist").write_text("3 V12345 N900 G0123456789abcdef0123456789abcdef\n")
-        os.chmod(dovecot.maildir / "dovecot-uidlist", 0o666)
+        (dovecot.maildir / "dovecot-uidlist").chmod(0o666)
         drop_into(dovecot.maildir, [patch("gamma")])
         dovecot.start()
         bench.settle()
@@ -407,6 +422,32 @@ def test_imap_when_the_password_is_wrong_then_the_fault_says_so(tmp_path: Path, 
         assert "AUTHENTICATIONFAILED" in bench.queue.sources()[0]["fault"]
 
 
+def test_imap_when_it_is_public_inboxs_own_server_then_a_list_is_read_by_it(tmp_path: Path, inbox: Inbox) -> None:
+    inbox.git("config", "-f", inbox.environment["PI_CONFIG"], "publicinbox.mm.newsgroup", "inbox.test.mm")
+    inbox.deliver(*to_list(posting("alpha", 1)))
+    wanted = imap_settings(tmp_path, free_port(), mailbox="inbox.test.mm.0")
+    assert wanted.sources[0].imap is not None
+    argv = ["public-inbox-imapd", "-W0", "-l", f"imap://127.0.0.1:{wanted.sources[0].imap.port}"]
+    with (tmp_path / "imapd.log").open("wb") as log:
+        server = subprocess.Popen(argv, env=inbox.environment, stdout=log, stderr=log)
+    try:
+        with watching(tmp_path, wanted) as bench:
+            assert eventually(lambda: bench.settle() or bench.states() == [State.SENT])  # type: ignore[func-returns-value]
+            inbox.deliver(*to_list([patch("beta")]))
+            assert eventually(lambda: bench.settle() or len(bench.states()) == 2)  # type: ignore[func-returns-value]
+
+            assert bench.queue.counters()["mails part"] == 3
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def serve(answers: list[bytes]) -> tuple[int, Callable[[], None]]:
     """Serve one connection with fixed answers, one for each command."""
     listener = socket.socket()
@@ -444,7 +485,9 @@ def serve(answers: list[bytes]) -> tuple[int, Callable[[], None]]:
 )  # fmt: skip
 def test_imap_when_the_server_lies_then_a_fault_and_no_more_memory(tmp_path: Path, answers: list[bytes]) -> None:
     port, end = serve(answers)
-    source = ImapSource(watched(tmp_path, SourceKind.IMAP, imap=ImapServer(host="127.0.0.1", port=port, tls=Tls.NONE)).sources[0])
+    source = ImapSource(
+        watched(tmp_path, SourceKind.IMAP, imap=ImapServer(host="127.0.0.1", port=port, tls=Tls.NONE)).sources[0]
+    )
     queue = Queue(tmp_path / "q.sqlite3")
     try:
         with pytest.raises(InfraError, match="the IMAP server"):

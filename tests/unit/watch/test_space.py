@@ -18,7 +18,9 @@ from tests.command import REPOSITORY
 from tests.watching import FakeRunner, patch, settings_for, watching
 
 
-def test_disk_when_it_gets_full_then_nothing_is_taken_nothing_is_lost_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_disk_when_it_gets_full_then_nothing_is_taken_nothing_is_lost_and_it_goes_on_when_there_is_room(
+    tmp_path: Path,
+) -> None:
     small, outside = tmp_path / "small", tmp_path / "outside"
     small.mkdir()
     outside.mkdir()

@@ -56,6 +56,9 @@ def test_matrix_when_a_finding_is_blamed_then_regressed_though_no_metric_moved()
     judged = dataclasses.replace(base, verdict=dataclasses.replace(base.verdict, findings=(finding,)))
     assert set(words(judged).values()) == {"regressed"}
     assert "1 finding" in matrix_of(judged).rows[0][1][0].figures
+    assert matrix_of(judged, 1).rows[0][1][0].anchor == "finding-0"
+    # Where the page does not show it, the cell leads to the metrics.
+    assert matrix_of(judged, 0).rows[0][1][0].anchor.startswith("m-")
 
 
 def test_matrix_when_a_trial_is_our_error_then_error_and_never_the_same() -> None:
