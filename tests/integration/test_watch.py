@@ -107,7 +107,7 @@ paths = ["zswap", "swap"]
 addresses = ["{BOT}"]
 [run]
 linux = "{LINUX}"
-options = ["--scenario", "churn", "--topology", "one-node", "--seeds", "1"]
+options = ["--scenario", "churn", "--topology", "one-node", "--seeds", "1", "--no-perturbed", "--budget", "0"]
 [mail]
 mode = "send"
 config = "mail.toml"
