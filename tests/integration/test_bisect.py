@@ -21,7 +21,7 @@ TRIAL = "second-chance-one-node-patched-s1"
 def run(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return orchestrator(
         "test", SERIES, "--linux", LINUX, "--scenario", "second-chance", "--topology", "one-node", "--seeds", "1",
-        "--no-perturbed", results=tmp_path_factory.mktemp("results"),
+        "--no-perturbed", "--no-coverage", results=tmp_path_factory.mktemp("results"),
     )  # fmt: skip
 
 

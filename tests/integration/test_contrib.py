@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.host.deadline import Cancellation
+from orchestrator.host.steps import Steps
 from orchestrator.host.workspace import CACHE_NAME, cache_root
-from tests.command import LINUX, LONG_S, MAIL, REPOSITORY, Outcome
+from orchestrator.tree.sources import open_source
+from tests.command import LINUX, LONG_S, MAIL, REPOSITORY
 from tests.contrib.jobs import (
     GITHUB_SHELL,
     GITLAB,
@@ -105,13 +108,14 @@ def merge_request(project: Path, source: Path) -> tuple[str, str]:
     return tip_of_linux, tip
 
 
-def test_gitlab_job_on_a_merge_request_installs_tests_and_reports(tmp_path: Path, main_run: Outcome) -> None:
+def test_gitlab_job_on_a_merge_request_installs_tests_and_reports(tmp_path: Path) -> None:
     repository = fresh_clone(tmp_path / "orchestrator.git")
     git(repository, "checkout", "--quiet", "-B", "main")
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--allow-empty", "--message", "as it is")
     project = tmp_path / "project"
-    base, tip = merge_request(project, Path(main_run.record["source"]["repo"]))
+    source = open_source(LINUX, cache=cache_root(), steps=Steps(), cancellation=Cancellation())
+    base, tip = merge_request(project, source.repo)
     # What GitLab restores of an earlier job.
     (project / ".cache").mkdir()
     (project / ".cache" / CACHE_NAME).symlink_to(cache_root())
