@@ -51,8 +51,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Tests that build real kernels and boot them in real QEMU."""
-    session.install("-e", ".[dev]")
-    doctor(session)
+    session.install("-e", ".[dev,contrib]")
+    doctor(session, "--tests")
     session.run("pytest", "-m", "qemu", *session.posargs)
 
 

@@ -32,6 +32,7 @@ PART = "coverage"
 MOST_OBJECTS = 24
 """So many objects are compiled with counters at most: those of the changed files first, then what else differs."""
 
+NO_COUNTERS = "has no counters: assembly, Rust, or no part of the running kernel"
 NO_CODE = "the patch adds or changes no line of a C function"
 
 
@@ -52,13 +53,14 @@ def measure_coverage(laboratory: Laboratory, kernels: Kernels) -> PatchCoverage:
 
 def _measured(laboratory: Laboratory, kernels: Kernels) -> PatchCoverage:
     sources = patched_sources(laboratory.trees, cancellation=laboratory.cancellation)
-    files = [ChangedFile(path=each.path, text=each.text, numbers=each.numbers) for each in sources]
+    files = [ChangedFile(path=each.path, text=each.text, numbers=each.numbers) for each in sources.files]
     files = [file for file in files if has_code(file)]
+    others = [f"{path}: {NO_COUNTERS}" for path in sources.others]
     if not files:
-        return PatchCoverage(reason=NO_CODE)
+        return PatchCoverage(reason="; ".join([NO_CODE, *others]))
     require_gcov(laboratory.workshop.toolchain)
     build = _built(laboratory, kernels, [file.path for file in files])
-    coverage = _Coverage(laboratory, build, files)
+    coverage = _Coverage(laboratory, build, files, others)
     for spec, counts, gap in _trials(laboratory, build):
         coverage.add(spec, counts, gap)
         if counts is not None and not coverage.is_worth_more():
@@ -174,13 +176,15 @@ def _pieces(part: RunDirectory, spec: TrialSpec) -> tuple[MemoryPiece, ...]:
 class _Coverage:
     """What was counted so far, as lines."""
 
-    def __init__(self, laboratory: Laboratory, build: _Build, files: Sequence[ChangedFile]) -> None:
+    def __init__(
+        self, laboratory: Laboratory, build: _Build, files: Sequence[ChangedFile], others: Sequence[str]
+    ) -> None:
         self._laboratory = laboratory
         self._build = build
         self._files = _known(files, build)
         self._readings: list[Counts] = []
         self._trials: list[str] = []
-        self._gaps = list(_unseen(files, build))
+        self._gaps = [*_unseen(files, build), *others]
 
     def add(self, spec: TrialSpec, counts: Counts | None, gap: str) -> None:
         """Take in what a trial counted, or why it did not."""

@@ -1,9 +1,10 @@
 """Which of a patch's lines ran, from what the compiler counted. Pure: sources and counts in, lines out.
 
-A line's state comes from its own counter where it has one. Comments, the second line of a call and most jumps have none and
-are not counted, nor are braces and declarations that set nothing. A statement may have none either: of a call that is always inlined the compiler
-counts the lines of the header. It has then run as often as the statement beside it, where none but plain statements stand
-between the two; where that is not so either, nobody knows, and it is listed as such.
+A line's state comes from its own counter where it has one. Comments, the second line of a call and most jumps have none
+and are not counted, nor are braces and declarations that set nothing. A statement may have none either: of a call that
+is always inlined the compiler counts the lines of the header. It has then run as often as the statement beside it,
+where none but plain statements stand between the two; where that is not so either, nobody knows, and it is listed as
+such.
 
 A statement is "not compiled" where the compiler has nothing of its file, where the preprocessor left it out, and where the
 compiler dropped its whole function.

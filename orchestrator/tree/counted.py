@@ -15,6 +15,8 @@ from orchestrator.tree.perturb import find_makefile, with_makefile_lines
 
 LARGEST_SOURCE = 4 << 20
 
+_CODE = (".c", ".h", ".S", ".rs")
+
 _NOT_THE_KERNEL = re.compile(
     r"^(?:scripts|tools|usr|samples|Documentation)/|^arch/[^/]+/(?:boot|purgatory|tools)/|/vdso\w*/"
 )
@@ -31,6 +33,14 @@ class PatchedSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatchedSources:
+    """The changed files that could have counters, and the paths of changed ``others`` that are code and cannot."""
+
+    files: tuple[PatchedSource, ...]
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountedTrees:
     """``trees`` with one commit more, that makes ``objects`` count; ``refused`` says of others why they do not."""
 
@@ -39,8 +49,8 @@ class CountedTrees:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def patched_sources(trees: Trees, *, cancellation: Cancellation) -> tuple[PatchedSource, ...]:
-    """Return the C files (.c and .h) of the kernel that the whole series added lines to, or changed.
+def patched_sources(trees: Trees, *, cancellation: Cancellation) -> PatchedSources:
+    """Return the sources that the whole series added lines to, or changed: C files (.c and .h) of the kernel, and others.
 
     Raises :class:`InputError` for changes that no diff can be read of.
     """
@@ -48,16 +58,19 @@ def patched_sources(trees: Trees, *, cancellation: Cancellation) -> tuple[Patche
     # Of a renamed file only the new lines count. With quotePath a name has no byte that is not ASCII, and is read as it is.
     options = ("--no-color", "--no-ext-diff", "--no-textconv", "-M", "-U0")
     said = git.check_bytes("-c", "core.quotePath=true", "diff", *options, trees.base.commit, trees.patched_commit)
-    found = []
+    found, others = [], []
     for file in read_diff(said.decode("utf-8", "surrogateescape")):
         numbers = added_lines(file)
-        if file.new_path is None or not numbers or not is_kernel_code(file.new_path):
+        if file.new_path is None or not numbers:
+            continue
+        if not is_kernel_code(file.new_path):
+            others += [file.new_path] if file.new_path.endswith(_CODE) else []
             continue
         data = git.check_bytes("cat-file", "blob", f"{trees.patched_tree}:{file.new_path}")
         if len(data) > LARGEST_SOURCE:
             raise InputError(f"{file.new_path} is too large to be read as a source")
         found.append(PatchedSource(path=file.new_path, text=data.decode("utf-8", "replace"), numbers=numbers))
-    return tuple(found)
+    return PatchedSources(files=tuple(found), others=tuple(others))
 
 
 def is_kernel_code(path: str) -> bool:

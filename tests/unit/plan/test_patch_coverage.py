@@ -25,7 +25,7 @@ from orchestrator.model.objects import ObjectDifference
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.patch_coverage import MOST_OBJECTS, measure_coverage
 from orchestrator.store.run_directory import RunDirectory
-from orchestrator.tree.counted import CountedTrees, PatchedSource
+from orchestrator.tree.counted import CountedTrees, PatchedSource, PatchedSources
 from orchestrator.trial.runner import MEMORY
 from tests.unit.record_builder import BASE, PATCHED, build, spec, trial
 
@@ -118,7 +118,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What the stages give: the patch's sources, the trees, the build, what was kept with it."""
     given = SimpleNamespace(
         sources=(PatchedSource(path="mm/a.c", text=TEXT, numbers=frozenset({FIRST, SECOND})),),
-        counted=COUNTED, refused={}, asked=[], error=None,
+        others=(), counted=COUNTED, refused={}, asked=[], error=None,
     )  # fmt: skip
 
     def counted_trees(_trees: object, objects: Sequence[str], _flags: object, **_: object) -> CountedTrees:
@@ -136,7 +136,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         counted: tuple[str, ...] = ()
 
     for name, value in {
-        "patched_sources": lambda *_, **__: given.sources,
+        "patched_sources": lambda *_, **__: PatchedSources(files=given.sources, others=given.others),
         "counted_trees": counted_trees,
         "build_request": lambda *_: Request(),
         "build_kernel": build_kernel,
@@ -233,6 +233,14 @@ def test_a_patch_without_code_needs_no_kernel(laboratory: Made, world: SimpleNam
         lab = laboratory({"a": [FIRST]})
         assert measured(lab).reason == "the patch adds or changes no line of a C function"
         assert lab.tried == world.asked == []
+
+
+def test_code_that_cannot_count_is_a_gap_or_a_part_of_the_reason(laboratory: Made, world: SimpleNamespace) -> None:
+    world.others = ("arch/x86/lib/copy.S",)
+    says = "arch/x86/lib/copy.S: has no counters: assembly, Rust, or no part of the running kernel"
+    assert measured(laboratory({"a": [FIRST]})).gaps == (says,)
+    world.sources = ()
+    assert measured(laboratory({"a": [FIRST]})).reason.endswith(f"; {says}")
 
 
 def test_a_file_that_is_not_compiled_is_told_so(laboratory: Made, world: SimpleNamespace) -> None:

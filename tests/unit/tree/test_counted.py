@@ -31,7 +31,7 @@ RENAME = (
 
 
 def changed(trees: Trees) -> dict[str, list[int]]:
-    return {each.path: sorted(each.numbers) for each in patched_sources(trees, cancellation=Cancellation())}
+    return {each.path: sorted(each.numbers) for each in patched_sources(trees, cancellation=Cancellation()).files}
 
 
 def added(trees: Trees, new: Trees) -> list[str]:
@@ -83,6 +83,13 @@ def test_sources_when_a_later_patch_moves_lines_then_numbers_are_the_last_ones(a
 
 def test_sources_when_only_lines_go_or_documents_change_then_none(apply: Callable[..., Trees]) -> None:
     assert changed(apply(REMOVES, DOCS)) == {}
+
+
+def test_sources_when_code_cannot_count_then_it_is_named(apply: Callable[..., Trees]) -> None:
+    assembly = NEW.replace("mm/new.c", "arch/x86/lib/new.S")
+    sources = patched_sources(apply(ZERO, DOCS, assembly), cancellation=Cancellation())
+    assert [each.path for each in sources.files] == ["mm/twins.c"]
+    assert sources.others == ("Documentation/new.c", "arch/x86/lib/new.S")
 
 
 def test_sources_when_a_file_is_renamed_then_only_what_is_new_in_it(apply: Callable[..., Trees]) -> None:
