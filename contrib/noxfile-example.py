@@ -1,9 +1,9 @@
-"""A nox session for a developer's Linux tree: what do the commits of this branch do to zswap?
+"""A nox session for a developer's Linux tree, which says what the commits of a branch do to zswap.
 
 Copy it to the tree as noxfile.py, or call it from the tree where it lies::
 
-    cd ~/linux && nox -f ~/orchestrator/contrib/noxfile-example.py                  the commits since the branch's upstream
-    cd ~/linux && nox -f ... -- v7.2..HEAD --profile full                         a range, and options of orchestrator test
+    cd ~/linux && nox -f ~/orchestrator/contrib/noxfile-example.py             the commits since the branch's upstream
+    cd ~/linux && nox -f ... -- v7.2..HEAD --profile full                    a range, and options of orchestrator test
 
 ORCHESTRATOR says where the orchestrator is (a clone, a wheel, anything that pip takes), when this file is a copy.
 Reports lie in zswap-results/ of the tree. The session fails on a regression, and when nothing could be decided.

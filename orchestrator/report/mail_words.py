@@ -48,14 +48,22 @@ def looks_like_trailer(line: str) -> bool:
 
 
 def paragraph(text: str, indent: str = "", hanging: str | None = None) -> str:
-    """Return ``text`` filled to :data:`WIDTH`; a word that is longer stands alone on its line."""
-    return textwrap.fill(
+    """Return ``text`` filled to :data:`WIDTH`; a word that is longer stands alone on its line.
+
+    A fold in a stranger's words makes no trailer of them.
+    """
+    further = indent if hanging is None else hanging
+    lines = textwrap.wrap(
         " ".join(text.split()),
         width=WIDTH,
         initial_indent=indent,
-        subsequent_indent=indent if hanging is None else hanging,
+        subsequent_indent=further,
         break_long_words=False,
         break_on_hyphens=False,
+    )
+    return "\n".join(
+        f"{further}| {line[len(further) :]}" if at and looks_like_trailer(line) else line
+        for at, line in enumerate(lines)
     )
 
 

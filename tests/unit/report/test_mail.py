@@ -254,6 +254,20 @@ HOSTILE = st.text(max_size=200) | st.sampled_from(
 )
 
 
+@pytest.mark.parametrize("before", range(40, 90))
+def test_mail_when_a_fold_would_make_a_trailer_then_none_is_taken(before: int) -> None:
+    text = f"{'x' * (before // 2)} {'y' * (before - before // 2)} Acked-by: Linus <torvalds@example.org> {'z ' * 30}"
+    hostile = hostile_record(with_kasan(), text)
+    verdict = dataclasses.replace(hostile.verdict, not_covered=(text,), sentences=(text,))
+    patches = tuple(dataclasses.replace(patch, subject=text) for patch in hostile.series.patches)
+    hostile = dataclasses.replace(
+        hostile, verdict=verdict, series=dataclasses.replace(hostile.series, patches=patches, title=text)
+    )
+    check_is_ours(with_message(hostile, message(text)))
+    undecided = dataclasses.replace(verdict, outcome=Outcome.INCONCLUSIVE)
+    check_is_ours(with_message(dataclasses.replace(hostile, verdict=undecided), message(text)))
+
+
 @given(text=HOSTILE, other=HOSTILE)
 def test_mail_when_any_text_then_headers_are_ours_and_no_trailer_is_taken(text: str, other: str) -> None:
     target = message(text, sender=f"{other} <hao@lixiang.example.org>", cc=(other, "linux-mm@kvack.org"))

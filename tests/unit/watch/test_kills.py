@@ -52,8 +52,8 @@ def test_watcher_when_it_is_killed_before_any_statement_then_it_goes_on_from_the
 
 
 def test_watcher_when_it_is_killed_again_and_again_at_any_moment_then_it_comes_to_the_same_end(fast: Path) -> None:
-    found, last = killed(fast, "random", "200", "20261123")
+    found, last = killed(fast, "random", "150", "20261123")
 
     assert found["entries"] | {"beta v1": "superseded"} == EXPECTED["entries"]
     assert {**found, "entries": {}} == {**EXPECTED, "entries": {}}
-    assert last["kills"] == 200
+    assert last["kills"] == 150
