@@ -106,9 +106,7 @@ def measure(folder: Path, wanted: int) -> int:
     print(f"series {wanted}, mails {came}: lost {lost}, twice {twice}")
     print(f"own CPU time a mail {own / came * 1000:.2f} ms (limit {LIMIT_MS:g}), git's {git / came * 1000:.2f} ms")
     print(f"wall time a mail {wall / came * 1000:.2f} ms, with every step flushed to the disk")
-    print(
-        f"memory after the fifth wave {memory[4]:.1f} MiB, after the last {memory[-1]:.1f} MiB; queue {size:.1f} MiB"
-    )
+    print(f"memory after the fifth wave {memory[4]:.1f} MiB, after the last {memory[-1]:.1f} MiB; queue {size:.1f} MiB")
     well = not lost and not twice and own / came * 1000 <= LIMIT_MS and memory[-1] <= memory[4] * MEMORY_GROWTH
     return 0 if well else 1
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from orchestrator.cli.failures import explained
-from orchestrator.cli.options import console_on, plain_table
+from orchestrator.cli.options import console_on
 from orchestrator.cli.watch import ConfigOption
 from orchestrator.config.watch import read_watch_settings
 from orchestrator.errors import UserError
@@ -54,15 +55,19 @@ def list_queue(
                 )
             )
             return
-        table = plain_table("", "state", "v", "from", "title", "", folded=2)
-        for entry in entries:
-            words = (str(entry.id), str(entry.state), f"v{entry.version}", entry.address, entry.title, said_of(entry))
-            table.add_row(*(printable_line(word) for word in words))
         console = console_on(sys.stdout)
-        console.print(table if entries else "nothing is in the queue")
+        wide = max((len(entry.state) for entry in entries), default=0)
+        for entry in entries:
+            _say(
+                console,
+                f"{entry.id:>4}  {entry.state:<{wide}}  v{entry.version} {entry.title} ({entry.address})",
+                said_of(entry),
+            )
+        if not entries:
+            console.print("nothing is in the queue")
         for source in found.sources():
             if source["fault"]:
-                console.print(printable_line(f"source {source['name']} cannot be read: {source['fault']}"))
+                _say(console, f"source {source['name']} cannot be read: {source['fault']}")
 
 
 @queue.command("show")
@@ -85,7 +90,7 @@ def show_series(number: NumberArgument, *, config: ConfigOption = Path("watch.to
         ]
         lines += [f"   {line['at']}  {line['state']}{': ' + line['text'] if line['text'] else ''}" for line in history]
         for line in lines:
-            console.print(printable_line(line))
+            _say(console, line)
 
 
 @queue.command("retry")
@@ -112,18 +117,20 @@ def list_requests(*, config: ConfigOption = Path("watch.toml"), json: JsonOption
         if json:
             typer.echo(json_format.dumps(asked, indent=2))
             return
-        table = plain_table("when", "sender", "profile", "", "series", "", folded=1)
+        console = console_on(sys.stdout)
         for each in asked:
-            words = (
-                each["made_at"],
-                each["sender"],
-                each["profile"],
-                each["state"],
-                each["series"] or "",
-                each["reason"],
-            )
-            table.add_row(*(printable_line(str(word)) for word in words))
-        console_on(sys.stdout).print(table if asked else "nobody has asked for a test")
+            series = f"series {each['series']}" if each["series"] else ""
+            words = (each["made_at"], each["sender"], each["profile"], each["state"], series)
+            _say(console, "  ".join(word for word in words if word), each["reason"])
+        if not asked:
+            console.print("nobody has asked for a test")
+
+
+def _say(console: Console, line: str, more: str = "") -> None:
+    """Print a line as it is, however long, and below it what is to be said of it."""
+    console.print(printable_line(line), soft_wrap=True)
+    if more:
+        console.print(f"      {printable_line(more)}", soft_wrap=True)
 
 
 def said_of(entry: Entry) -> str:
