@@ -41,10 +41,10 @@ def refused(done: Result) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("words", [("bisect", "chnged"), ("replay", "chnged", TRIAL), ("compare", "chnged", "pass")])
+@pytest.mark.parametrize("words", [("bisect", "changdd"), ("replay", "changdd", TRIAL), ("compare", "changdd", "pass")])
 def test_run_that_is_not_there_is_told_with_those_that_are(words: tuple[str, ...], results: Path) -> None:
     said = refused(run(*words, "--results", results))
-    assert "there is no run 'chnged'" in said
+    assert "there is no run 'changdd'" in said
     assert "changed" in said
 
 

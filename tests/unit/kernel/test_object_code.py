@@ -295,7 +295,7 @@ def test_compare_objects_when_nobody_compared_these_two_then_nothing_is_claimed(
 
 
 def test_compare_when_only_the_number_of_a_unique_name_moves_then_it_is_not_named(folder: Path) -> None:
-    info = '\nstatic const char __UNIQUE_ID_modinfo_%d[] __attribute__((used, section(".modinfo"))) = "parm=x";\n'
+    info = '\nstatic const char __UNIQUE_ID_modinfo_%d[] __attribute__((used, section(".modinfo"))) = "license=x";\n'
     found = difference(folder, SOURCE + info % 7, SOURCE.replace("x ^ 5", "x ^ 6") + info % 9)
 
     assert found == CodeDifference(functions=("third",), data=())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 
@@ -158,6 +159,19 @@ def test_edited_commits_are_not_taken_for_options_or_names(word: str, tree: User
     _, done = recorded(tree, tmp_path)
     base = dataclasses.replace(done.trees.base, commit=word)
     assert not is_whole(dataclasses.replace(done.trees, base=base), cancellation=Cancellation())
+
+
+def test_run_is_bisected_by_itself_and_keeps_no_core_unless_told_otherwise(tree: UserTree, tmp_path: Path) -> None:
+    plan = recorded(tree, tmp_path)[0].read_plan()
+    assert (plan.bisect, plan.dump) == (True, False)
+
+
+def test_plan_of_an_earlier_version_asks_for_neither(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    plan = json.loads((run.path / "plan.json").read_text())
+    del plan["bisect"], plan["dump"]
+    (run.path / "plan.json").write_text(json.dumps(plan))
+    assert (run.read_plan().bisect, run.read_plan().dump) == (False, False)
 
 
 def test_kernels_are_named_by_their_prefix() -> None:
