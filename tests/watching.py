@@ -143,7 +143,7 @@ class FakeRunner:
             found = job.folder / "20260101-000000-demo"
             found.mkdir(parents=True, exist_ok=True)
             (found / PLAN).write_text("{}")
-        text = b"".join(path.read_bytes() for path in sorted(job.mails.iterdir())).decode()
+        text = b"".join(path.read_bytes() for path in sorted(job.mails.iterdir())).decode("utf-8", "replace")
         word = next((words[0] for name, words in self.outcomes.items() if name in text), "PASS")
         queue = next((words for name, words in self.outcomes.items() if name in text), [])
         if len(queue) > 1:

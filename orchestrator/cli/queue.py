@@ -137,6 +137,8 @@ def said_of(entry: Entry) -> str:
     """Return what an entry waits for, or why it is where it is."""
     if entry.waits_for:
         return f"waits for {entry.waits_for}" + (f" ({entry.reason})" if entry.reason else "")
+    if entry.state is State.PLANNED:
+        return f"waits for its turn{': ' + entry.reason if entry.reason else ''}"
     return entry.reason
 
 

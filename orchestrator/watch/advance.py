@@ -14,6 +14,7 @@ from orchestrator.errors import InfraError
 from orchestrator.host.workspace import make_folder, publish_bytes
 from orchestrator.model.watch import WatchSettings
 from orchestrator.watch.budget import Bucket
+from orchestrator.watch.database import DiskFull
 from orchestrator.watch.queue import Queue
 from orchestrator.watch.runner import Attempt, Ended, Job, Runner, StillEnding
 from orchestrator.watch.state import Entry, State
@@ -156,8 +157,10 @@ class Advancer:
         except StillEnding:
             # It stays RUNNING, and is gone on with in the next round.
             return False
-        except InfraError as error:
-            self._conclude(entry, Ended(run=None, outcome=None, ours=True, says=error.message), entry.spent_s)
+        except DiskFull:
+            raise
+        except (InfraError, OSError, ValueError) as error:
+            self._conclude(entry, Ended(run=None, outcome=None, ours=True, says=str(error)), entry.spent_s)
             return False
         return True
 

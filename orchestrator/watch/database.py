@@ -111,18 +111,26 @@ class Database:
     def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
         """Return all rows of a query."""
         with _explained(self.path):
-            return self.connection.execute(statement, values).fetchall()
+            return self.connection.execute(statement, _bindable(values)).fetchall()
 
     def row(self, statement: str, *values: Any) -> sqlite3.Row | None:
         """Return the first row of a query, None when there is none."""
         with _explained(self.path):
-            found: sqlite3.Row | None = self.connection.execute(statement, values).fetchone()
+            found: sqlite3.Row | None = self.connection.execute(statement, _bindable(values)).fetchone()
             return found
 
     def run(self, statement: str, *values: Any) -> sqlite3.Cursor:
         """Carry out a statement; inside a :meth:`transaction` where it writes."""
         with _explained(self.path):
-            return self.connection.execute(statement, values)
+            return self.connection.execute(statement, _bindable(values))
+
+
+def _bindable(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return values as SQLite takes them: a stranger's header may have halves of characters (UTF-7 makes them)."""
+    return tuple(
+        value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+        for value in values
+    )
 
 
 @contextlib.contextmanager

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.intake.headers import address_of
 from orchestrator.model.watch import WatchSettings
 from orchestrator.watch.letters import Letter
 from orchestrator.watch.queue import Queue
 from orchestrator.watch.state import Entry, State
 
 MOST_PARENTS = 50
+MOST_PEOPLE = 500
 CLOSE_S = 3 * 24 * 3600.0
 """Parts that have no thread at all belong together when they come within this time."""
 
@@ -74,8 +76,8 @@ class Intray:
 
     def _is_to_us(self, letter: Letter) -> bool:
         own = self._settings.requests.addresses
-        people = " ".join((*letter.envelope.to, *letter.envelope.cc)).lower() if own else ""
-        return any(address in people for address in own)
+        people = (*letter.envelope.to, *letter.envelope.cc) if own else ()
+        return any(address_of(person) in own for person in people[:MOST_PEOPLE])
 
     # Threads
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ PLAN = "plan.json"
 LOG = "orchestrator.log"
 HELD = ".held"
 LOG_TAIL = 2000
+_PLAIN = re.compile(r"[\x21-\x7e]{1,500}")
 STOP_S = 60.0
 """How long a run may take to end its machines before it is killed."""
 
@@ -117,7 +119,9 @@ class ProcessRunner:
 
     def _words(self, job: Job) -> list[str]:
         words = [str(job.mails), "--linux", self._settings.linux, "--profile", job.profile, *self._settings.options]
-        words += ["--version", str(job.version), "--pick", job.pick]
+        words += ["--version", str(job.version)]
+        # A stranger's word: nothing that a command line cannot carry.
+        words += [f"--pick={job.pick}"] if _PLAIN.fullmatch(job.pick) else []
         return [*words, "--partial"] if job.partial else words
 
 

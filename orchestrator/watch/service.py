@@ -13,23 +13,24 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.errors import Cancelled, InfraError, TimedOut, UserError
+from orchestrator.errors import Cancelled, OrchestratorError, TimedOut, UserError
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.host.workspace import locked
 from orchestrator.model.watch import WatchSettings
 from orchestrator.watch.advance import Advancer
+from orchestrator.watch.answer import Answerer
 from orchestrator.watch.database import DiskFull
 from orchestrator.watch.health import Log, Notifier, Numbers
 from orchestrator.watch.intray import Intray
 from orchestrator.watch.letters import Letter, read_letter
-from orchestrator.watch.outbox import Fate, Outbox, Verdictful
+from orchestrator.watch.outbox import Outbox
 from orchestrator.watch.queue import Queue
 from orchestrator.watch.requests import RequestDesk
 from orchestrator.watch.runner import Runner
 from orchestrator.watch.settle import Settler
 from orchestrator.watch.sources.base import Arrival, Passed, Source
 from orchestrator.watch.space import Pruner, free_mib
-from orchestrator.watch.state import Entry, State
+from orchestrator.watch.state import State
 
 BATCH = 50
 BATCH_BYTES = 8 << 20
@@ -99,7 +100,6 @@ class Watcher:
         self._settings = settings
         self._queue = queue
         self._sources = [_Watched(source) for source in sources]
-        self._outbox = outbox
         self._log = log
         self._cancellation = cancellation
         self._notifier = notifier or Notifier({})
@@ -111,6 +111,7 @@ class Watcher:
         self._advancer = Advancer(queue, settings, runner, log)
         if numbers is not None:
             self._advancer.retried = numbers.retries.inc
+        self._answerer = Answerer(queue, settings, outbox, log)
         self._pruner = Pruner(queue, settings)
         self._wake = threading.Event()
         self._shown = self._pruned = -PRUNE_S
@@ -170,7 +171,7 @@ class Watcher:
         done += self._advancer.plan()
         if self._taking:
             done += self._advancer.start()
-        done += self._reply()
+        done += self._answerer.work()
         self._tend()
         return bool(done)
 
@@ -192,7 +193,7 @@ class Watcher:
                 continue
             try:
                 count = self._read(watched.source)
-            except InfraError as error:
+            except OrchestratorError as error:
                 if isinstance(error, (DiskFull, Cancelled)):
                     raise
                 watched.failed += 1
@@ -200,6 +201,8 @@ class Watcher:
                 self._source_state(watched, error.message, pause)
                 watched.due = time.monotonic() + pause
                 continue
+            while watched.source.notes:
+                self._log("source note", source=watched.source.name, says=watched.source.notes.pop(0))
             self._source_state(watched, "", 0.0)
             watched.failed = 0
             # One that had more than a round takes is looked at again at once.
@@ -271,68 +274,6 @@ class Watcher:
                 why = now.reason if now else ""
                 self._log(str(state), series=entry.id, title=entry.title, version=entry.version, why=why)
         return len(found)
-
-    # Replies
-
-    def _reply(self) -> int:
-        done = 0
-        for entry in self._queue.entries(
-            [State.JUDGED], where="s.not_before <= ?", values=[self._queue.clock.now()], limit=20
-        ):
-            done += self._prepare(entry)
-        for entry in self._queue.entries(
-            [State.PREPARED], where="s.waits_for = '' AND s.not_before <= ?", values=[self._queue.clock.now()], limit=20
-        ):
-            done += self._deliver(entry)
-        return done
-
-    def _prepare(self, entry: Entry) -> bool:
-        try:
-            prepared = self._outbox.prepare(self._judged(entry))
-        except InfraError as error:
-            if isinstance(error, Cancelled):
-                raise
-            return self._later(entry, error.message)
-        with self._queue.transaction():
-            to = State.DONE if prepared.silence else State.PREPARED
-            text = f"no mail: {prepared.silence}" if prepared.silence else prepared.says
-            moved = self._queue.move(entry, to, text=text, tries=0)
-        self._log(str(to), series=entry.id, why=text)
-        return moved
-
-    def _deliver(self, entry: Entry) -> bool:
-        try:
-            delivered = self._outbox.deliver(self._judged(entry))
-        except InfraError as error:
-            if isinstance(error, Cancelled):
-                raise
-            return self._later(entry, error.message)
-        self._log("delivered", series=entry.id, fate=str(delivered.fate), says=delivered.says)
-        with self._queue.transaction():
-            if delivered.fate is Fate.SENT:
-                return self._queue.move(entry, State.SENT, text=delivered.says)
-            if delivered.fate is Fate.REFUSED and entry.tries + 1 < self._settings.run.attempts:
-                pause = min(self._settings.run.backoff_s * 2**entry.tries, self._settings.run.longest_backoff_s)
-                due = self._queue.clock.now() + pause
-                self._queue.change(entry.id, reason=delivered.says, not_before=due, tries=entry.tries + 1)
-            elif delivered.fate is Fate.LATER:
-                self._queue.change(
-                    entry.id, reason=delivered.says, not_before=self._queue.clock.now() + delivered.after_s
-                )
-            else:
-                self._queue.change(entry.id, reason=delivered.says, waits_for="a person")
-                self._queue.note(entry.id, State.PREPARED, delivered.says)
-        return True
-
-    def _later(self, entry: Entry, why: str) -> bool:
-        """Try a reply again in a while: a fault of ours, of which nobody is told by mail."""
-        self._log("reply fault", series=entry.id, why=why)
-        with self._queue.transaction():
-            self._queue.change(entry.id, reason=why, not_before=self._queue.clock.now() + self._settings.run.backoff_s)
-        return True
-
-    def _judged(self, entry: Entry) -> Verdictful:
-        return Verdictful(series=entry.id, run=self._settings.state / entry.run, requested=bool(entry.asked_by))
 
     # Space and health
 

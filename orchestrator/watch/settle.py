@@ -5,10 +5,11 @@ The series itself is put together by :mod:`orchestrator.intake` from the mails a
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.host.workspace import content_key
 from orchestrator.intake.assemble import assemble
 from orchestrator.intake.item import Item
@@ -60,9 +61,13 @@ class Settler:
             return State.SEEN
         try:
             gathered = self._gathered(entry, messages, look_around=bool(missing) or _has_no_thread(messages))
+            return self._decide(entry, gathered, missing=gathered.series.missing)
         except InputError as error:
             return self._end(entry, State.REFUSED, error.message)
-        return self._decide(entry, gathered, missing=gathered.series.missing)
+        except OrchestratorError:
+            raise
+        except Exception:  # noqa: BLE001 - a stranger's series that we stumble over must not stop all that wait behind it
+            return self._end(entry, State.PARKED, f"our own fault: {traceback.format_exc(limit=-2)}")
 
     def _decide(self, entry: Entry, gathered: Gathered, *, missing: tuple[int, ...]) -> State:
         series = gathered.series

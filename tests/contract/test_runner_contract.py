@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -197,3 +197,11 @@ def test_process_when_the_record_is_half_written_then_it_is_ours(real: Case, job
     found = to_its_end(real.runner.start(job))
 
     assert (found.outcome, found.ours, found.says) == (None, True, "its record is gone")
+
+
+def test_process_when_the_message_id_is_hostile_then_it_is_no_option_and_no_error(real: Case, job: Job) -> None:
+    real.says("PASS")
+
+    for number, pick in enumerate(["--results=/etc@x", "a\x00b@x", "\ud800@x", "", "x" * 10_000]):
+        found = to_its_end(real.runner.start(replace(job, pick=pick, folder=job.folder.with_name(f"n{number}"))))
+        assert found.outcome is Outcome.PASS

@@ -41,6 +41,8 @@ class Source(abc.ABC):
     def __init__(self, settings: SourceSettings) -> None:
         self.settings = settings
         self.name = settings.name
+        self.notes: list[str] = []
+        """What a person should know of the last look; whoever logs it empties the list."""
 
     @abc.abstractmethod
     def read(self, queue: Queue, *, largest: int, cancellation: Cancellation) -> Iterator[Arrival | Passed]:

@@ -19,7 +19,6 @@ from typing import IO
 from orchestrator.errors import InfraError
 from orchestrator.host import process
 from orchestrator.host.deadline import Cancellation, Deadline
-from orchestrator.model.watch import SourceSettings
 from orchestrator.watch.queue import Queue
 from orchestrator.watch.sources.base import HEAD, Arrival, Passed, Source
 
@@ -31,10 +30,6 @@ _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 class MirrorSource(Source):
     """A mirror. ``path`` is the inbox' folder, or its ``git`` folder."""
-
-    def __init__(self, settings: SourceSettings) -> None:
-        super().__init__(settings)
-        self.rewritten = 0
 
     def read(self, queue: Queue, *, largest: int, cancellation: Cancellation) -> Iterator[Arrival | Passed]:
         """Yield the mails of all commits since the cursor, epoch after epoch."""
@@ -48,8 +43,8 @@ class MirrorSource(Source):
             if head is None or head == last:
                 continue
             if last is not None and not git.is_ancestor(last, head):
-                self.rewritten += 1
                 last = git.merge_base(last, head)
+                self.notes.append(f"epoch {epoch} was rewritten: read again from {last or 'its beginning'}")
             commits = git.commits(last, head, since=cursor.since)
             with git.mails() as mail:
                 for commit in commits:

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import InfraError, MissingProgram
 from orchestrator.host.deadline import Cancellation
-from orchestrator.host.sandbox import Sandbox
+from orchestrator.host.sandbox import NO_SANDBOX, Sandbox
 from orchestrator.kernel import gcov as gcov_module
 from orchestrator.kernel.counters import COUNTERS, FLAGS, Counted, counters_note, kept_lines, read_counters
 from orchestrator.kernel.gcov import counts_in, line_counts, ranges_of, require_gcov, summed
@@ -60,11 +60,11 @@ int main(int argc, char **argv)
 	return 0;
 }
 """
-MAKEFILE = "%.i:\n\tcd $(O) && $(CPP) -I/src/mm /src/$*.c -o $@\n"
+MAKEFILE = "%.i:\n\tcd $(O) && $(CPP) -I$(CURDIR)/mm $(CURDIR)/$*.c -o $@\n"
 
 
-@pytest.fixture
-def bench(tmp_path: Path, sandbox: Sandbox) -> Bench:
+@pytest.fixture(params=["in a room", "without a sandbox"])
+def bench(tmp_path: Path, sandbox: Sandbox, request: pytest.FixtureRequest) -> Bench:
     """A bench on which a program was just built of mm/collatz.c, with counters, and of a file without."""
     folders = Folders(source=tmp_path / "src", objects=tmp_path / "obj", fragments=tmp_path / "fragments")
     for folder in (folders.source / "mm", folders.objects / "mm", folders.fragments):
@@ -76,7 +76,7 @@ def bench(tmp_path: Path, sandbox: Sandbox) -> Bench:
         workshop=Workshop(
             repo=tmp_path / "repo",
             cache=tmp_path / "cache",
-            sandbox=sandbox,
+            sandbox=sandbox if request.param == "in a room" else NO_SANDBOX,
             toolchain=Toolchain(identity="test", ccache=False),
             jobs=1,
         ),
@@ -86,8 +86,9 @@ def bench(tmp_path: Path, sandbox: Sandbox) -> Bench:
         log=tmp_path / "make.log",
         cancellation=Cancellation(),
     )
-    compiled = f"gcc -Os -fno-pie {' '.join(FLAGS)} -c /src/mm/collatz.c -o mm/collatz.o"
-    run_in_room(made, ["sh", "-c", f"{compiled} && gcc -static -no-pie /src/mm/main.c mm/collatz.o -o vmlinux"])
+    source = f"{made.seen_source}/mm"
+    compiled = f"gcc -Os -fno-pie {' '.join(FLAGS)} -c {source}/collatz.c -o mm/collatz.o"
+    run_in_room(made, ["sh", "-c", f"{compiled} && gcc -static -no-pie {source}/main.c mm/collatz.o -o vmlinux"])
     return made
 
 
@@ -163,7 +164,7 @@ def test_notes_when_they_are_of_another_source_then_the_object_is_a_problem(
 ) -> None:
     other = SOURCE.replace("x - 1", "x > 4 ? x : step(x)")
     (bench.folders.source / "mm" / "collatz.c").write_text(other)
-    run_in_room(bench, ["sh", "-c", f"gcc -Os {' '.join(FLAGS)} -c /src/mm/collatz.c -o mm/collatz.o"])
+    run_in_room(bench, ["sh", "-c", f"gcc -Os {' '.join(FLAGS)} -c {bench.seen_source}/mm/collatz.c -o mm/collatz.o"])
     notes = (bench.folders.objects / "mm" / "collatz.gcno").read_bytes()
     changed = dataclasses.replace(counted, objects=(dataclasses.replace(counted.objects[0], notes=notes),))
     with pytest.raises(InfraError, match="does not hold the counters"):

@@ -140,7 +140,7 @@ class Failing:
     def prepare(self, verdict: Verdictful) -> Prepared:
         self.left -= 1
         if self.left > 0:
-            raise InfraError("no disk")
+            raise InfraError("no disk") if self.left == 1 else ValueError("a hostile record")
         return self.inner.prepare(verdict)
 
     def deliver(self, verdict: Verdictful) -> Delivered:

@@ -269,3 +269,12 @@ def test_request_when_no_name_server_answers_then_asked_again_later(
         bench.settle()
 
         assert requests_of(bench) == [("granted", "")]
+
+
+def test_request_when_it_is_sent_to_an_address_that_ends_like_ours_then_it_is_none(
+    bench: Bench, signer: Signer
+) -> None:
+    bench.deliver(signer.sign(patch("alpha", author=BOSS, to=f"ro{OUR_OWN}", list_id="")))
+    bench.settle()
+
+    assert requests_of(bench) == []

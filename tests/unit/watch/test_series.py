@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.model.series import Series
 from orchestrator.model.watch import Budgets, Completion, Filter, Incomplete, RunSettings
+from orchestrator.watch import settle
 from orchestrator.watch.clock import SteadyClock
+from orchestrator.watch.filters import not_for_us
+from orchestrator.watch.runner import Job
 from orchestrator.watch.state import State
-from tests.watching import AUTHOR, LIST_ID, Bench, FakeRunner, mail, patch, posting, settings_for, watching
+from tests.watching import AUTHOR, LIST_ID, Bench, FakeAttempt, FakeRunner, mail, patch, posting, settings_for, watching
 
 QUIET_S = 60.0
 
@@ -517,3 +522,62 @@ def test_series_when_a_small_fix_answers_it_in_the_same_thread_then_both_are_tes
         bench.settle()
 
         assert bench.states() == [State.SENT, State.SENT]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Subject: [PATCH] =?utf-7?Q?+2AA-?=",
+        b"Subject: [PATCH] a\x00b",
+        b"Subject: [PATCH] \xff\xfe",
+        b"Message-ID: <a\x00b@example.org>",
+        b"Message-ID: <\xff\xff@example.org>",
+        b"Message-ID: <--results=/etc@example.org>",
+        b"From: =?utf-7?Q?+2AA-?= <a@example.org>",
+        b"From: \x1b[31m@\xff",
+        b"List-Id: <\xff.\x00>",
+        b"References: " + b"<x@y> " * 5000,
+    ],
+)
+def test_series_when_a_header_is_hostile_then_the_mails_behind_it_are_tested_all_the_same(
+    bench: Bench, header: bytes
+) -> None:
+    name = header.partition(b":")[0]
+    bench.deliver(re.sub(b"(?m)^" + name + b": .*$", lambda _match: header, patch("alpha")), patch("beta"))
+
+    bench.settle()
+
+    assert [entry.state for entry in bench.entries() if entry.title == "beta"] == [State.SENT]
+    assert not [fields for event, fields in bench.events if event == "unreadable"]
+
+
+def test_series_when_we_stumble_over_it_then_it_is_parked_and_the_others_are_tested(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbling(series: Series, wanted: Filter) -> str:
+        if series.title == "alpha":
+            raise RecursionError("deep")
+        return not_for_us(series, wanted)
+
+    monkeypatch.setattr(settle, "not_for_us", stumbling)
+    bench.deliver(patch("alpha"), patch("beta"))
+    bench.settle()
+
+    assert bench.states() == [State.PARKED, State.SENT]
+    assert "RecursionError: deep" in bench.entries()[0].reason
+
+
+def test_run_when_it_cannot_be_started_then_our_fault(tmp_path: Path) -> None:
+    class Broken(FakeRunner):
+        def start(self, job: Job) -> FakeAttempt:
+            if b"alpha" in next(job.mails.iterdir()).read_bytes():
+                raise OSError(12, "Cannot allocate memory")
+            return super().start(job)
+
+    with watching(tmp_path, runner=Broken(tmp_path / "runs.log")) as bench:
+        bench.deliver(patch("alpha"), patch("beta"))
+        for _ in range(30):
+            bench.settle()
+
+        assert bench.states() == [State.PARKED, State.SENT]
+        assert "Cannot allocate memory" in bench.entries()[0].reason

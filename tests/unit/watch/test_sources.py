@@ -95,6 +95,8 @@ def test_mirror_when_it_is_rewritten_then_read_again_and_nothing_is_lost_or_doub
 
     assert sorted(entry.title for entry in mirror.entries()) == ["alpha", "beta", "gamma"]
     assert len(mirror.runs) == len(mirror.sent) == 3
+    (said,) = [fields["says"] for event, fields in mirror.events if event == "source note"]
+    assert said == "epoch 0 was rewritten: read again from its beginning"
     assert parent[1] in mirror.queue.cursor("mm")
 
 
@@ -283,7 +285,8 @@ def test_folder_when_mails_have_no_message_id_then_they_are_told_apart_by_conten
 
     folder.settle()
 
-    assert sorted((entry.title, entry.state) for entry in folder.entries()) == [("one", "sent"), ("two", "sent")]
+    assert sorted((entry.title, entry.state) for entry in folder.entries()) == [("one", "done"), ("two", "done")]
+    assert all("without a message id" in entry.reason for entry in folder.entries())
 
 
 def test_folder_when_it_is_not_there_then_the_source_says_so(tmp_path: Path) -> None:
@@ -500,6 +503,9 @@ def test_imap_when_the_server_lies_then_a_fault_and_no_more_memory(tmp_path: Pat
 def test_imap_when_the_password_file_is_gone_then_said(tmp_path: Path, dovecot: Dovecot) -> None:
     wanted = imap_settings(tmp_path, dovecot.port)
     (tmp_path / "password").unlink()
+    with watching(tmp_path, wanted) as bench:
+        bench.settle()
+        assert "cannot read the password" in bench.queue.sources()[0]["fault"]
     queue = Queue(tmp_path / "q.sqlite3")
     with pytest.raises(UserError, match="cannot read the password"):
         list(ImapSource(wanted.sources[0]).read(queue, largest=1 << 20, cancellation=Cancellation()))
