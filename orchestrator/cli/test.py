@@ -184,8 +184,8 @@ def run_test(
                             topologies=tuple(topology or ()),
                             seeds=seeds,
                             budget_s=None if budget is None else seconds_of(budget),
-                            perturbed=perturbed,
-                            coverage=coverage,
+                            perturbed=unless_slow(perturbed, flavour),
+                            coverage=unless_slow(coverage, flavour),
                         ),
                         tuple(sweep or ()),
                     ),
@@ -213,6 +213,11 @@ def run_test(
 def with_sweep(profile: Profile, sweeps: tuple[str, ...]) -> Profile:
     """Return ``profile`` with its scenarios multiplied by the values of knobs."""
     return dataclasses.replace(profile, scenarios=swept(profile.scenarios, sweeps))
+
+
+def unless_slow(asked: bool | None, flavour: str) -> bool | None:  # noqa: FBT001 - an option's value
+    """Return what was asked; where nothing was, what more trials tell is left out of the slow flavours."""
+    return False if asked is None and flavour != "plain" else asked
 
 
 def seconds_of(text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cli.test import seconds_of
+from orchestrator.cli.test import seconds_of, unless_slow
 from orchestrator.errors import UserError
 from orchestrator.model.run import MOST_SEEDS
 from orchestrator.pipeline import profile_named
@@ -34,6 +34,16 @@ def test_seeds_and_budget_when_both_may_be_given_then_own_seeds_are_all_unless_t
     quick = narrowed(profile_named("quick"), scenarios=(), topologies=(), seeds=seeds, budget_s=budget_s)
     assert quick.most_seeds == most
     assert quick.perturbed
+
+
+@pytest.mark.parametrize(
+    ("asked", "flavour", "then"),
+    [(None, "plain", None), (None, "debug", False), (True, "debug", True), (False, "plain", False)],
+)
+def test_further_trials_when_the_flavour_is_slow_then_they_are_run_only_if_asked_for(
+    *, asked: bool | None, flavour: str, then: bool | None
+) -> None:
+    assert unless_slow(asked, flavour) is then
 
 
 def test_demo_when_shipped_then_its_trials_are_all_that_is_run() -> None:
