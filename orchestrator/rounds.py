@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.errors import InfraError, PatchFault
+from orchestrator.errors import Cancelled, InfraError, PatchFault
 from orchestrator.judge.adaptive import MoreSeeds, NextLook, next_look
 from orchestrator.judge.compare import NullBuild, compare
 from orchestrator.judge.findings import wanted_on_base
@@ -146,6 +146,8 @@ class Rounds:
             if trees is None:
                 return None
             kernels = laboratory.kernels(trees, run=laboratory.run.part(PERTURBED), compared=False)
+        except Cancelled:
+            raise
         except (PatchFault, InfraError) as error:
             self._not_covered.append(f"a perturbed base was not built: {error.message}")
             return None

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.errors import InfraError
+from orchestrator.errors import Cancelled, InfraError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.judge.findings import CONFIRMATIONS
@@ -169,6 +169,15 @@ def test_rounds_when_the_perturbed_base_does_not_build_then_it_is_said_and_the_r
     assert done.null_builds == ()
     assert done.not_covered == ("a perturbed base was not built: gcc was killed",)
     assert len(done.trials) == 2
+
+
+def test_rounds_when_the_user_stops_the_perturbed_build_then_the_run_ends(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(of(100, 100), perturbed=True)
+    lab.perturbed_error = Cancelled()
+    with pytest.raises(Cancelled):
+        rounds(lab)
 
 
 def test_rounds_when_base_does_not_repeat_then_base_itself_is_the_measure_of_chance(
