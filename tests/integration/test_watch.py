@@ -129,7 +129,12 @@ def queue_of(config: Path) -> list[dict[str, Any]]:
 def wait_for(config: Path, *states: str, child: subprocess.Popen[bytes]) -> dict[str, Any]:
     end = time.monotonic() + LONG_S
     while time.monotonic() < end and child.poll() is None:
-        found = [each for each in queue_of(config) if each["state"] in states]
+        # A reply that is prepared is handed on at once, unless it waits for a person.
+        found = [
+            each
+            for each in queue_of(config)
+            if each["state"] in states and (each["state"] != "mail prepared" or each["waits_for"])
+        ]
         if found:
             return found[0]
         time.sleep(1)
