@@ -12,7 +12,8 @@ from orchestrator.config.locations import PACKAGE
 from orchestrator.config.toml_files import Strict, explain, read_toml
 from orchestrator.errors import UserError
 
-FILE = PACKAGE / "config" / "catalog" / "paths.toml"
+CATALOG = PACKAGE / "config" / "catalog"
+FILE = "paths.toml"
 
 
 class PathsTable(Strict):
@@ -25,10 +26,11 @@ class PathsTable(Strict):
 @functools.cache
 def path_sets() -> Mapping[str, tuple[str, ...]]:
     """Return the catalog's sets by name."""
+    path = CATALOG / FILE
     try:
-        tables = TypeAdapter(dict[str, PathsTable]).validate_python(read_toml(FILE))
+        tables = TypeAdapter(dict[str, PathsTable]).validate_python(read_toml(path))
     except ValidationError as error:
-        raise explain(FILE, error) from error
+        raise explain(path, error) from error
     return {name: tuple(table.paths) for name, table in tables.items()}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import catalog, lists, mail_policy, topologies
+from orchestrator.config import catalog, lists, mail_policy, paths, topologies
 from orchestrator.config.lists import mailing_lists
 from orchestrator.config.locations import kconfigs_folder
 from orchestrator.config.scenarios import scenarios
@@ -25,6 +25,7 @@ READERS: dict[str, Callable[[], object]] = {
     "waivers.toml": read_waivers,
     "lists.toml": mailing_lists,
     "mail.toml": mail_policy.mail_policy,
+    "paths.toml": paths.path_sets,
 }
 
 PROFILE_NAMES = list(catalog.profiles())
@@ -35,6 +36,7 @@ def forget() -> None:
     catalog.profiles.cache_clear()
     catalog._kernels.cache_clear()
     lists._catalog.cache_clear()
+    paths.path_sets.cache_clear()
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(topologies, "CATALOG", tmp_path)
     monkeypatch.setattr(lists, "CATALOG", tmp_path)
     monkeypatch.setattr(mail_policy, "CATALOG", tmp_path)
+    monkeypatch.setattr(paths, "CATALOG", tmp_path)
     forget()
     yield tmp_path
     forget()
