@@ -105,7 +105,8 @@ class Faulty(SMTP):
 def cut(server: SMTP, *, at_once: bool = True) -> None:
     """End a conversation, ``at_once`` without what was not sent yet."""
     transport = server.transport
-    if isinstance(transport, asyncio.Transport):
+    # A TLS transport of Python 3.11.2 that is closed already cannot be aborted.
+    if isinstance(transport, asyncio.Transport) and not transport.is_closing():
         (transport.abort if at_once else transport.close)()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,15 @@ class Bench:
             if quiet > 2:
                 return
         raise AssertionError(f"never at rest: {self.events[-20:]}")
+
+    def settle_until(self, reached: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Settle again and again, over the pauses after faults, until ``reached``; what comes then is for the test to say."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.settle()
+            if reached():
+                return
+            time.sleep(0.005)
 
     def entries(self) -> list[Entry]:
         """Return all series."""

@@ -95,6 +95,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 
 TEST_REQUIREMENTS: tuple[Requirement, ...] = (
     _needed("curl", "curl", "contrib/ci-run fetches links with it"),
+    _needed("ssh", "openssh-client", "a stranger's client of the guests' SSH server"),
+    _needed("ssh-keygen", "openssh-client", "reads the keys that are made here"),
     _needed("systemd-analyze", "systemd", "checks the units in contrib/systemd"),
     _needed("public-inbox-httpd", "public-inbox", "a mail archive on this machine, which the tests read through b4"),
     _needed("dovecot", "dovecot-imapd", "an IMAP server on this machine, which the tests of the watcher read"),

@@ -150,8 +150,7 @@ class Failing:
 def test_watcher_when_a_reply_cannot_be_made_at_first_then_it_is_tried_again(tmp_path: Path) -> None:
     with watching(tmp_path, outbox=Failing(FakeOutbox(tmp_path / "out"))) as bench:
         bench.deliver(patch("alpha"))
-        for _ in range(20):
-            bench.settle()
+        bench.settle_until(lambda: bench.states() == [State.SENT])
 
         assert (bench.states(), bench.sent) == ([State.SENT], ["1"])
         assert [event for event, _ in bench.events].count("reply fault") == 2
@@ -180,8 +179,7 @@ class Refused(FakeOutbox):
 def test_watcher_when_the_server_refuses_then_tried_some_times_and_left_to_a_person(tmp_path: Path) -> None:
     with watching(tmp_path, outbox=Refused(tmp_path / "out")) as bench:
         bench.deliver(patch("alpha"))
-        for _ in range(30):
-            bench.settle()
+        bench.settle_until(lambda: bench.entries()[0].waits_for != "")
 
         (entry,) = bench.entries()
         assert (entry.state, entry.waits_for, entry.reason) == (State.PREPARED, "a person", "550 1")

@@ -305,8 +305,7 @@ def test_run_when_the_fault_is_ours_then_tried_again_and_parked_without_a_mail(t
     wanted = settings_for(tmp_path, run=RunSettings(linux="linux-7.2", backoff_s=0.001, attempts=3))
     with watching(tmp_path, wanted, runner=runner) as bench:
         bench.deliver(patch("alpha"), patch("beta"))
-        for _ in range(40):
-            bench.settle()
+        bench.settle_until(lambda: bench.states() == [State.PARKED, State.SENT])
 
         alpha, beta = bench.entries()
         assert (alpha.state, alpha.reason) == (State.PARKED, "tried 3 times: It is ERROR.")
@@ -319,8 +318,7 @@ def test_run_when_the_second_attempt_succeeds_then_answered(tmp_path: Path) -> N
     runner = FakeRunner(tmp_path / "runs.log", outcomes={"alpha": ["exit 3", "REGRESSION"]})
     with watching(tmp_path, runner=runner) as bench:
         bench.deliver(patch("alpha"))
-        for _ in range(20):
-            bench.settle()
+        bench.settle_until(lambda: bench.states() == [State.SENT])
 
         assert (bench.states(), bench.entries()[0].outcome, bench.sent) == ([State.SENT], "REGRESSION", ["1"])
 
@@ -576,8 +574,7 @@ def test_run_when_it_cannot_be_started_then_our_fault(tmp_path: Path) -> None:
 
     with watching(tmp_path, runner=Broken(tmp_path / "runs.log")) as bench:
         bench.deliver(patch("alpha"), patch("beta"))
-        for _ in range(30):
-            bench.settle()
+        bench.settle_until(lambda: bench.states() == [State.PARKED, State.SENT])
 
         assert bench.states() == [State.PARKED, State.SENT]
         assert "Cannot allocate memory" in bench.entries()[0].reason
