@@ -22,7 +22,7 @@ from orchestrator.plan import narrowed
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.tree.export import is_whole
 from tests.unit.record_builder import a2_trials, record
-from tests.unit.tree.conftest import MAKEFILE, TWINS, ZSWAP, UserTree
+from tests.unit.tree.conftest import UserTree, small_linux
 
 RUN = "20261123-061530-a-run"
 
@@ -37,18 +37,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def tree(tmp_path: Path) -> UserTree:
     """A small tree that is taken for Linux, and two patches for it in ``series.mbox``."""
     folder = tmp_path / "linux"
-    for name, text in {
-        "Makefile": MAKEFILE,
-        "Kbuild": "obj-y += mm/\n",
-        "scripts/kconfig/merge_config.sh": "#!/bin/sh\n",
-        "mm/zswap.c": ZSWAP.read_text(),
-        "mm/twins.c": TWINS,
-    }.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    made = UserTree(folder)
-    made.git("init", "--quiet", "--initial-branch=master")
-    made.commit("linux 7.2.12")
+    made = small_linux(folder)
     for old, new in (("int f1(void)", "long f1(void)"), ("int f2(void)", "long f2(void)")):
         file = folder / "mm" / "twins.c"
         file.write_text(file.read_text().replace(old, new))

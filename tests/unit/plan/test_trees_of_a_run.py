@@ -21,7 +21,7 @@ from orchestrator.model.tree import BaseWay, Confidence, PrerequisiteState, Rung
 from orchestrator.pipeline import TestRequest, profile_named, start_run
 from orchestrator.plan import narrowed
 from orchestrator.store.run_directory import RunDirectory
-from tests.unit.tree.conftest import DATA, IDENTITY, MAKEFILE, TWINS, ZSWAP, UserTree
+from tests.unit.tree.conftest import DATA, IDENTITY, UserTree, small_linux
 
 REVIEW = DATA / "mail" / "re-patch-v5-2-6-mm-zswap-support-batch-writeback.txt"
 
@@ -35,20 +35,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tree(tmp_path: Path) -> UserTree:
     """A small tree that is taken for Linux."""
-    folder = tmp_path / "linux"
-    for name, text in {
-        "Makefile": MAKEFILE,
-        "Kbuild": "obj-y += mm/\n",
-        "scripts/kconfig/merge_config.sh": "#!/bin/sh\n",
-        "mm/zswap.c": ZSWAP.read_text(),
-        "mm/twins.c": TWINS,
-    }.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    made = UserTree(folder)
-    made.git("init", "--quiet", "--initial-branch=master")
-    made.commit("linux 7.2.12")
-    return made
+    return small_linux(tmp_path / "linux")
 
 
 Start = Callable[..., RunDirectory]

@@ -56,6 +56,23 @@ class UserTree:
         return self.git("rev-parse", "HEAD")
 
 
+def small_linux(folder: Path) -> UserTree:
+    """Make a tree that is taken for Linux 7.2.12, with a file in which a hunk may fit at several places."""
+    for name, text in {
+        "Makefile": MAKEFILE,
+        "Kbuild": "obj-y += mm/\n",
+        "scripts/kconfig/merge_config.sh": "#!/bin/sh\n",
+        "mm/zswap.c": ZSWAP.read_text(),
+        "mm/twins.c": TWINS,
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    made = UserTree(folder)
+    made.git("init", "--quiet", "--initial-branch=master")
+    made.commit("linux 7.2.12")
+    return made
+
+
 @pytest.fixture
 def user_tree(tmp_path: Path) -> UserTree:
     folder = tmp_path / "linux"
