@@ -31,6 +31,9 @@ _GIT_S = 900.0
 _LOCK_S = 24 * 3600.0
 _SPACE_MIB = 3000
 
+KEPT = 4
+"""So many repositories keep their checkout, 1.8 GB each; the one that was not used for longest goes when another is made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
@@ -111,6 +114,7 @@ def _bring(place: _Place, wanted: Checkout) -> tuple[str, ...]:
     # While files are being changed there is no record: whoever finds none after a crash starts afresh.
     place.record.unlink(missing_ok=True)
     if before is None:
+        _sweep(place.folder)
         before = _start_afresh(place, wanted.tree)
     changed = _differing(place, before.tree, wanted.tree)
     _switch(place, wanted.tree, changed)
@@ -138,6 +142,25 @@ def _start_afresh(place: _Place, tree: str) -> Checkout:
         for name in names:
             os.utime(Path(parent, name), (OLD, OLD), follow_symlinks=False)
     return Checkout(tree=tree, base=tree)
+
+
+def _sweep(wanted: Path) -> None:
+    """Remove the longest unused checkouts, so that there are :data:`KEPT` with ``wanted``; never one in use."""
+    others = [record for record in wanted.parent.glob("*/checkout.json") if record.parent != wanted]
+    for record in sorted(others, key=_last_used, reverse=True)[KEPT - 1 :]:
+        # The lock file stays: one that is removed while another waits for it locks nothing.
+        with contextlib.suppress(InfraError), locked(record.parent / "lock", Deadline(0, what="a lock")):
+            record.unlink(missing_ok=True)
+            (record.parent / "index").unlink(missing_ok=True)
+            shutil.rmtree(record.parent / "tree", ignore_errors=True)
+
+
+def _last_used(record: Path) -> float:
+    # Each use writes the record anew; one that is in use just now has none.
+    try:
+        return record.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _differing(place: _Place, before: str, after: str) -> list[str]:
