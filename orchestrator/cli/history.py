@@ -29,6 +29,12 @@ from orchestrator.store.run_json import render_run
 
 SHOWN = 20
 TITLE_LENGTH = 60
+TITLE_LEAST = 16
+HEADS = ("verdict", "when", "took", "trials", "what", "run")
+TITLE = HEADS.index("what")
+GAP = 2
+"""Blanks between columns."""
+
 COMPLETIONS = 50
 WIDE = 120
 """Columns from which on everything is shown."""
@@ -78,7 +84,7 @@ def history(
         if not found:
             typer.echo(f"no runs{' of this kind' if search or verdict else ''} in {printable_line(str(results))}")
             return
-        console.print(_table(found, results, datetime.now().astimezone(), wide=console.width >= WIDE))
+        console.print(_table(found, results, datetime.now().astimezone(), width=console.width))
         if limit and len(found) == limit < index.count() and not (search or verdict):
             typer.echo(f"the newest {limit} of {index.count()} runs; --limit 0 shows all")
 
@@ -109,18 +115,27 @@ def _known(verdict: str) -> str:
     return names.get(verdict.lower(), "")
 
 
-def _table(found: Sequence[RunSummary], results: Path, now: datetime, *, wide: bool) -> Table:
-    """Return the runs as a table; without durations, trials and titles where there is no room (a run's id tells its title)."""
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for head in ("verdict", "when", *(("took", "trials") if wide else ())):
-        table.add_column(head, no_wrap=True, justify="right" if head == "took" else "left")
-    if wide:
-        table.add_column("what", no_wrap=True, overflow="ellipsis", max_width=TITLE_LENGTH)
-    table.add_column("run", overflow="fold")
-    for run in found:
-        cells = [Text(printable_line(text)) for text in _cells(run, now)]
-        table.add_row(_verdict(run, results), *(cells if wide else (cells[0], cells[-1])))
+def _table(found: Sequence[RunSummary], results: Path, now: datetime, *, width: int) -> Table:
+    """Return the runs as a table; without durations, trials and titles where there is no room (a run's id tells its title).
+
+    Ids are what a person copies: they come whole before a title comes at all.
+    """
+    wide = width >= WIDE
+    rows = [[_verdict(run, results), *(Text(printable_line(text)) for text in _cells(run, now))] for run in found]
+    room = min(TITLE_LENGTH, width - sum(_widest(rows, column) for column in (0, 1, 2, 3, 5)))
+    shown = [0, 1, *((2, 3) if wide else ()), *((4,) if wide and room >= TITLE_LEAST else ()), 5]
+    table = Table(box=None, header_style="dim", padding=(0, GAP, 0, 0), pad_edge=False)
+    for column in shown:
+        limits = {"overflow": "ellipsis", "max_width": room} if column == TITLE else {"overflow": "fold"}
+        justify = "right" if HEADS[column] == "took" else "left"
+        table.add_column(HEADS[column], no_wrap=HEADS[column] != "run", justify=justify, **limits)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(row[column] for column in shown))
     return table
+
+
+def _widest(rows: Sequence[Sequence[Text]], column: int) -> int:
+    return max(len(HEADS[column]), *(row[column].cell_len for row in rows)) + GAP
 
 
 def _verdict(run: RunSummary, results: Path) -> Text:
