@@ -42,14 +42,12 @@ def kunit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Module
     """kunit_parser and kunit_printer of the kernel that we test with."""
     source = open_source(LINUX, cache=cache_root(), steps=Steps(), cancellation=Cancellation())
     folder = tmp_path_factory.mktemp("kunit")
-    archive = subprocess.run(
-        ["git", "-C", source.repo, "archive", source.head, KUNIT], capture_output=True, check=True
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
     modules: dict[str, ModuleType] = {}
     for name in ("kunit_printer", "kunit_parser"):
-        spec = importlib.util.spec_from_file_location(name, folder / KUNIT / f"{name}.py")
+        file = folder / f"{name}.py"
+        text = ["git", "-C", str(source.repo), "show", f"{source.head}:{KUNIT}/{name}.py"]
+        file.write_bytes(subprocess.run(text, capture_output=True, check=True).stdout)
+        spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None
         assert spec.loader is not None
         modules[name] = sys.modules[name] = importlib.util.module_from_spec(spec)
