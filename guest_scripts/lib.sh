@@ -197,7 +197,12 @@ sample() {
 	read_counters "$1"
 }
 
+# read_counters LABEL: files, then calls. Read once for nothing before: our own tools may have been swapped out, and what
+# their coming back frees between the two would be missing in one of them.
 read_counters() {
+	# shellcheck disable=SC2086 # a list of words
+	sampler --once --label "$1" --out /run/unread $FILES &&
+		probes --read "$TRACEFS" /trial/probes.spec --label "$1" --out /run/unread && rm -f /run/unread
 	# shellcheck disable=SC2086 # a list of words
 	sampler --once --label "$1" --out /results/samples $FILES &&
 		probes --read "$TRACEFS" /trial/probes.spec --label "$1" --out /results/counts
