@@ -200,12 +200,14 @@ sample() {
 # read_counters LABEL: files, then calls. Read once for nothing before: our own tools may have been swapped out, and what
 # their coming back frees between the two would be missing in one of them.
 read_counters() {
+	read_into /run/unread /run/unread "$1" && rm -f /run/unread
+	read_into /results/samples /results/counts "$1"
+}
+
+read_into() {
 	# shellcheck disable=SC2086 # a list of words
-	sampler --once --label "$1" --out /run/unread $FILES &&
-		probes --read "$TRACEFS" /trial/probes.spec --label "$1" --out /run/unread && rm -f /run/unread
-	# shellcheck disable=SC2086 # a list of words
-	sampler --once --label "$1" --out /results/samples $FILES &&
-		probes --read "$TRACEFS" /trial/probes.spec --label "$1" --out /results/counts
+	sampler --once --label "$3" --out "$1" $FILES &&
+		probes --read "$TRACEFS" /trial/probes.spec --label "$3" --out "$2"
 }
 
 # teardown: what a scenario undoes when all is read back; run.sh may define its own.

@@ -147,11 +147,9 @@ class Laboratory:
 
         ``again`` says that no trial is answered from the cache; None is as planned.
         """
-        runner = self._runner(self._parts(kernels, again=again), run or self.run)
         if self._choice is None:
-            self._choice = self._chosen(runner)
-            runner = self._runner(self._parts(kernels, again=again), run or self.run)
-        return runner
+            self._choice = self._chosen(self._runner(self._parts(kernels, again=again), run or self.run))
+        return self._runner(self._parts(kernels, again=again), run or self.run)
 
     def results(self, runner: TrialRunner, specs: Sequence[TrialSpec]) -> Iterator[TrialResult]:
         """Run trials, as many beside each other as this host bears, and yield the results as they come."""

@@ -9,16 +9,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import InfraError
 from orchestrator.host.workspace import publish_text
 from orchestrator.model.memory import MemoryPiece
-
-# A key becomes part of a path.
-_KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{7,}")
+from orchestrator.store.trial_cache import KEY
 
 
 class CounterCache:
@@ -46,6 +43,6 @@ class CounterCache:
             publish_text(self._path(key), json.dumps({"pieces": entries}) + "\n")
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no key")
         return self.root / key[:2] / f"{key}.json"

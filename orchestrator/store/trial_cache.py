@@ -21,7 +21,7 @@ from orchestrator.store.trial_files import bring_files, keep_files
 FILES = ".tar.gz"
 
 # A key becomes part of a path.
-_KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{7,}")
+KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{7,}")
 
 
 class TrialCache:
@@ -64,7 +64,7 @@ class TrialCache:
         return path is not None and bring_files(path.with_suffix(FILES), folder)
 
     def _path(self, key: str) -> Path | None:
-        return self.root / key[:2] / f"{key}.json" if _KEY.fullmatch(key) else None
+        return self.root / key[:2] / f"{key}.json" if KEY.fullmatch(key) else None
 
     @staticmethod
     def _fits(result: TrialResult) -> bool:
