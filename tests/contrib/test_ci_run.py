@@ -205,6 +205,12 @@ class TestInput:
         assert not (shell.folder / "ci-results").exists()
 
 
+def merge_request(shell: Shell, tree: Path, base: str, tip: str) -> subprocess.CompletedProcess[str]:
+    """Run the job of a merge request from ``base`` to ``tip``, as GitLab names them."""
+    words = ("--linux", tree, "--out", "out", "change-request")
+    return shell.run(CI_RUN, *words, CI_MERGE_REQUEST_DIFF_BASE_SHA=base, CI_COMMIT_SHA=tip)
+
+
 class TestChangeRequest:
     """In clones as the runners make them: with one commit."""
 
@@ -260,16 +266,7 @@ class TestChangeRequest:
     def test_merge_request_is_the_range_from_its_base(self, shell: Shell, origin: Path) -> None:
         tree = self.clone(shell, origin, "feature")
         base, tip = git(origin, "rev-parse", "main~1"), git(origin, "rev-parse", "feature")
-        done = shell.run(
-            CI_RUN,
-            "--linux",
-            tree,
-            "--out",
-            "out",
-            "change-request",
-            CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
-            CI_COMMIT_SHA=tip,
-        )
+        done = merge_request(shell, tree, base, tip)
         assert done.returncode == 0, done.stderr
         assert shell.calls()[0].endswith(f"--git {base}..{tip}")
         assert len(git(tree, "rev-list", f"{base}..{tip}").split()) == 2
@@ -277,16 +274,7 @@ class TestChangeRequest:
     def test_merge_request_beside_its_base_is_refused(self, shell: Shell, origin: Path) -> None:
         tree = self.clone(shell, origin, "feature")
         base, tip = git(origin, "rev-parse", "main"), git(origin, "rev-parse", "feature")
-        done = shell.run(
-            CI_RUN,
-            "--linux",
-            tree,
-            "--out",
-            "out",
-            "change-request",
-            CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
-            CI_COMMIT_SHA=tip,
-        )
+        done = merge_request(shell, tree, base, tip)
         assert done.returncode == 2
         assert "rebase" in done.stderr
 
