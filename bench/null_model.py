@@ -3,8 +3,8 @@
 
 Base is built again and again with mm/zswap.o compiled in other ways, and the quick profile's cells are run on every one of
 these kernels with several sets of seeds, sealed. Nothing differs between them that means anything, so that every
-comparison of two of them is a comparison without an effect: each perturbed kernel against base with the same seeds, and
-each kernel against itself with other seeds. The judge sees each as a run of its own, with one more perturbed kernel
+comparison of two of them is a comparison without an effect: each perturbed kernel against base with the same seeds, against the first of the perturbed
+ones, and each kernel against itself with other seeds. The judge sees each as a run of its own, with one more perturbed kernel
 beside it, as in a real run, and without further seeds: what it leaves open here a real run goes on with.
 
 Prints a line a comparison that does not end in PASS, and the sums. --keep DIR keeps the records; trials that passed are
@@ -125,6 +125,9 @@ def comparisons(tables: Mapping[str, list[Trials]]) -> Iterator[tuple[str, Trial
         third = next(other for other in names[1:] if other != name)
         for at, old in enumerate(tables["base"]):
             yield f"base, {name}, set {at}", old, tables[name][at], tables[third][at]
+    for name in names[2:]:
+        for at, old in enumerate(tables[names[1]]):
+            yield f"{names[1]}, {name}, set {at}", old, tables[name][at], tables["base"][at]
     for name in names:
         third = next(other for other in names[1:] if other != name)
         for one, other in combinations(range(len(tables[name])), 2):

@@ -20,36 +20,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.config import catalog, locations
-from orchestrator.config.lists import mailing_lists
-from orchestrator.config.scenarios import scenarios, scenarios_named
+from orchestrator.config import catalog
+from orchestrator.config.scenarios import scenarios
 from orchestrator.config.waivers import read_waivers
-from orchestrator.guest.image import build_guest_image
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.resources import Resources, available_memory_mib, usable_cpus
-from orchestrator.host.sandbox import find_sandbox
 from orchestrator.host.steps import Steps
-from orchestrator.host.workspace import cache_root
-from orchestrator.intake.reader import read_series
+from orchestrator.intake.reader import Wanted
 from orchestrator.judge.waivers import apply_waivers
-from orchestrator.kernel.build import build_kernel
-from orchestrator.kernel.making import Workshop
-from orchestrator.kernel.selftests import Selftests
-from orchestrator.kernel.toolchain import find_toolchain
-from orchestrator.kernels import build_request, selftest_names, selftests_for, symbols_on
-from orchestrator.laboratory import probe_specs
-from orchestrator.machine.accelerator import qemu_version
-from orchestrator.machine.argv import Accelerator
-from orchestrator.machine.gate import compiled_gate
-from orchestrator.model.kernel import KernelBuild, KernelRole
+from orchestrator.laboratory import Laboratory
+from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import Profile
 from orchestrator.model.trial import Status, TrialResult
-from orchestrator.plan import check_plan, planned_trials
-from orchestrator.store.run_directory import RunDirectory
-from orchestrator.store.trial_cache import TrialCache
-from orchestrator.tree.prepare import Preparation, prepare_trees
-from orchestrator.tree.sources import open_source
-from orchestrator.trials import Parts, TrialRunner
+from orchestrator.pipeline import TestRequest, start_run
+from orchestrator.plan import planned_trials
 
 TOPOLOGIES = ("one-node", "two-node", "four-node", "memoryless", "cpuless")
 SHOWN = 6
@@ -59,25 +43,22 @@ EMPTY_PATCH = Path(__file__).with_name("nothing.diff")
 """Only so that there is a series to choose a base for."""
 
 
-def built(
-    arguments: argparse.Namespace, names: Sequence[str], cancellation: Cancellation
-) -> tuple[KernelRole, dict[KernelRole, KernelBuild], dict[KernelRole, Selftests]]:
-    """Build the kernel under survey (with a patch base as well) and its own tests ``names``, or take them from the cache."""
-    steps, cache = Steps(), cache_root()
-    series = read_series(arguments.patch or EMPTY_PATCH)
-    source = open_source(arguments.linux, cache=cache, steps=steps, cancellation=cancellation)
-    preparation = Preparation(lists=mailing_lists())
-    trees = prepare_trees(source, series, preparation, steps=steps, cancellation=cancellation)
-    sandbox = find_sandbox(cache=cache, cancellation=cancellation)
-    workshop = Workshop(repo=source.repo, cache=cache, sandbox=sandbox, toolchain=find_toolchain(), jobs=usable_cpus())
-    role = KernelRole.PATCHED if arguments.patch else KernelRole.BASE
-    builds = {
-        each: build_kernel(
-            build_request(each, trees, arguments.flavour), workshop, steps=steps, cancellation=cancellation
-        )
-        for each in dict.fromkeys([KernelRole.BASE, role])
-    }
-    return role, builds, {each: selftests_for(each, names, trees, workshop, cancellation) for each in builds}
+def opened(arguments: argparse.Namespace, profile: Profile, results: Path) -> Laboratory:
+    """Plan a run of the kernel under survey whose records go to a new folder in ``results``."""
+    request = TestRequest(
+        wanted=Wanted(inputs=(str(arguments.patch or EMPTY_PATCH),)),
+        linux=arguments.linux,
+        base_rev=None,
+        profile=profile,
+        sealed=True,
+        sandbox=True,
+        accelerator="auto",
+        again=arguments.again,
+        results=results,
+        flavour=arguments.flavour,
+    )
+    run = start_run(request, steps=Steps(), now=lambda: dt.datetime.now(dt.UTC))
+    return Laboratory(run, steps=Steps(), cancellation=Cancellation())
 
 
 def wanted(arguments: argparse.Namespace) -> Profile:
@@ -135,44 +116,29 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="where the records go, instead of a folder that is removed")
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
-    cancellation = Cancellation()
     profile = wanted(arguments)
-    known = scenarios_named(profile.scenarios)
-    check_plan(profile, scenarios=known, topologies=catalog.topologies())
-    role, builds, selftests = built(arguments, selftest_names(tuple(known.values())), cancellation)
-    scripts = locations.guest_scripts_folder()
-    parts = Parts(
-        builds=builds,
-        image=build_guest_image(scripts, cache=cache_root(), cancellation=cancellation),
-        gate=compiled_gate(cache=cache_root(), cancellation=cancellation),
-        probes=probe_specs(scripts),
-        architecture=catalog.flavour(arguments.flavour).on(catalog.architecture()),
-        scenarios=known,
-        topologies=catalog.topologies(),
-        qemu=qemu_version(catalog.architecture()),
-        accelerator=Accelerator.TCG,
-        symbols={each: symbols_on(build) for each, build in builds.items()},
-        selftests=selftests,
-        again=arguments.again,
-    )
-    specs = planned_trials(profile, scenarios=known, topologies=catalog.topologies(), sealed=True, kernels=(role,))
-    begin = time.monotonic()
+    role = KernelRole.PATCHED if arguments.patch else KernelRole.BASE
+    waivers, today = read_waivers(), dt.datetime.now(dt.UTC).date().isoformat()
+    results = []
     with tempfile.TemporaryDirectory(prefix="survey-") as scratch:
-        folder = arguments.keep or Path(scratch)
-        run = RunDirectory.create(folder, title="survey", now=dt.datetime.now(dt.UTC))
-        runner = TrialRunner(parts, run=run, cache=TrialCache(cache_root()), steps=Steps(), cancellation=cancellation)
-        resources = Resources(cpus=arguments.jobs, memory_mib=available_memory_mib())
-        results = []
-        waivers, today = read_waivers(), dt.datetime.now(dt.UTC).date().isoformat()
-        for unwaived in runner.run_all(specs, resources):
+        laboratory = opened(arguments, profile, arguments.keep or Path(scratch))
+        runner = laboratory.runner(laboratory.kernels(laboratory.trees, compared=False))
+        specs = planned_trials(
+            profile,
+            scenarios=laboratory.scenarios,
+            topologies=laboratory.topologies,
+            sealed=True,
+            kernels=(role,),
+        )
+        begin = time.monotonic()
+        for unwaived in runner.run_all(specs, Resources(cpus=arguments.jobs, memory_mib=available_memory_mib())):
             result = apply_waivers([unwaived], waivers, today).trials[0]
             show(result, metrics=arguments.metrics)
             results.append(result)
+        seconds = time.monotonic() - begin
     counts = Counter(result.status for result in results)
     said = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    print(
-        f"\n{len(results)} trials of {arguments.linux} ({arguments.flavour}): {said}; {time.monotonic() - begin:.0f} s\n"
-    )
+    print(f"\n{len(results)} trials of {arguments.linux} ({arguments.flavour}): {said}; {seconds:.0f} s\n")
     print(table(results))
     if arguments.table:
         arguments.table.write_text(table(results) + "\n")
