@@ -36,7 +36,8 @@ from orchestrator.model.trial import TrialResult, TrialSpec
 from orchestrator.model.verdict import Outcome, Verdict
 from orchestrator.pipeline import TestRequest, profile_named, start_run
 from orchestrator.plan import planned_trials
-from orchestrator.tree.perturb import PERTURBATION, with_makefile_lines
+from orchestrator.tree.kbuild import with_makefile_lines
+from orchestrator.tree.perturb import PERTURBATION
 
 NOTHING = Path(__file__).with_name("nothing.diff")
 OBJECT, FOLDER = "zswap.o", "mm"

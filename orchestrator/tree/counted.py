@@ -11,16 +11,11 @@ from orchestrator.host.deadline import Cancellation
 from orchestrator.model.diff import FileDiff, read_diff
 from orchestrator.model.tree import Trees
 from orchestrator.tree.git import Git
-from orchestrator.tree.perturb import find_makefile, with_makefile_lines
+from orchestrator.tree.kbuild import Place, is_kernel_code, place_of, with_makefile_lines
 
 LARGEST_SOURCE = 4 << 20
 
 _CODE = (".c", ".h", ".S", ".rs")
-
-_NOT_THE_KERNEL = re.compile(
-    r"^(?:scripts|tools|usr|samples|Documentation)/|^arch/[^/]+/(?:boot|purgatory|tools)/|/vdso\w*/"
-)
-"""What is no part of the running kernel, or runs before it or outside of it, where no counter could be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +68,6 @@ def patched_sources(trees: Trees, *, cancellation: Cancellation) -> PatchedSourc
     return PatchedSources(files=tuple(found), others=tuple(others))
 
 
-def is_kernel_code(path: str) -> bool:
-    """Whether ``path`` is C code of the kernel itself, which could have counters."""
-    return path.endswith((".c", ".h")) and _NOT_THE_KERNEL.search(path) is None
-
-
 def added_lines(file: FileDiff) -> frozenset[int]:
     """Return the numbers of the lines that a file's diff adds, in the file as it is afterwards."""
     numbers = set()
@@ -99,12 +89,11 @@ def counted_trees(
     taken: list[str] = []
     refused: dict[str, str] = {}
     for name in objects:
-        place = _place(git, trees.patched_tree, name)
+        place = _countable(git, trees.patched_tree, name)
         if isinstance(place, str):
             refused[name] = place
             continue
-        folder, own = place
-        lines.setdefault(folder, []).append(f"CFLAGS_{own} += {' '.join(flags)}")
+        lines.setdefault(place.folder, []).append(f"CFLAGS_{place.name} += {' '.join(flags)}")
         taken.append(name)
     if not taken:
         return CountedTrees(trees=trees, objects=(), refused=refused)
@@ -113,19 +102,12 @@ def counted_trees(
     return CountedTrees(trees=counted, objects=tuple(taken), refused=refused)
 
 
-def _place(git: Git, tree: str, name: str) -> tuple[str, str] | str:
-    """Return the folder whose makefile makes the object, and its name there; or why it cannot count."""
-    if not re.fullmatch(r"[\w./+,-]+\.o", name):
-        return "a name that no makefile could have"
-    folder, _, own = name.rpartition("/")
-    # fs/xfs/Makefile makes libxfs/xfs_ag.o as well: the next makefile on the way up is the one.
-    while folder:
-        found = find_makefile(git, tree, folder)
-        if found is not None:
-            text = found[2]
-            if re.search(rf"^\s*GCOV_PROFILE(?:_{re.escape(own)})?\s*:?=\s*n", text, re.MULTILINE):
-                return f"{found[0]} forbids counters in it"
-            return folder, own
-        folder, _, above = folder.rpartition("/")
-        own = f"{above}/{own}"
-    return "no makefile on the way to it"
+def _countable(git: Git, tree: str, name: str) -> Place | str:
+    """Return where the object is made, or why it cannot count."""
+    place = place_of(git, tree, name)
+    if place is None:
+        return "no makefile that could make it"
+    forbidden = rf"^\s*GCOV_PROFILE(?:_{re.escape(place.name)})?\s*:?=\s*n"
+    if re.search(forbidden, place.makefile.text, re.MULTILINE):
+        return f"{place.makefile.path} forbids counters in it"
+    return place

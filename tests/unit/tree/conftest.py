@@ -143,3 +143,22 @@ def series_of(*diffs: str, lossy: bool = False, base_commit: str | None = None) 
         total=len(diffs),
         base_commit=base_commit,
     )
+
+
+@pytest.fixture
+def on_tree(user_tree: UserTree, tmp_path: Path) -> Callable[..., Trees]:
+    """Put a series on the user's tree, to which files are added before."""
+
+    def made(files: dict[str, str], *texts: str) -> Trees:
+        for name, text in files.items():
+            (user_tree.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (user_tree.folder / name).write_text(text)
+        user_tree.commit("more")
+        source: Source = open_source(
+            str(user_tree.folder), cache=tmp_path / "cache", steps=Steps(), cancellation=Cancellation()
+        )
+        series: Series = series_of(*texts)
+        base = choose_base(source, series, rev=None, cancellation=Cancellation())
+        return apply_series(source, base, series, steps=Steps(), cancellation=Cancellation())
+
+    return made

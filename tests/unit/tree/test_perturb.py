@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from orchestrator.host.deadline import Cancellation
 from orchestrator.model.tree import Trees
 from orchestrator.tree.git import Git
-from orchestrator.tree.perturb import perturbed_base, with_makefile_lines
+from orchestrator.tree.perturb import perturbed_base
 from tests.unit.tree.conftest import UserTree
 
 ZSWAP_DIFF = "--- a/mm/twins.c\n+++ b/mm/twins.c\n@@ -2,7 +2,7 @@\n {\n \tint x;\n \n-\tx = 0;\n+\tx = 1;\n \tx++;\n \treturn x;\n }\n"  # fmt: skip
@@ -48,21 +50,22 @@ def test_perturbed_base_when_no_c_file_of_base_is_touched_then_there_is_none(app
     assert perturbed_base(apply(HEADER_DIFF), cancellation=Cancellation()) is None
 
 
-def test_makefile_lines_when_they_stand_on_patched_then_the_series_is_below(apply: Callable[..., Trees]) -> None:
-    trees = apply(ZSWAP_DIFF)
-    new = with_makefile_lines(
-        trees, {"mm": ["GCOV_PROFILE_twins.o := y"]}, on_patched=True, subject="counters", cancellation=Cancellation()
+@pytest.mark.parametrize("path", ["tools/testing/a.c", "mm/a b.c"])
+def test_perturbed_base_when_the_file_is_no_object_of_the_kernel_then_there_is_none(
+    on_tree: Callable[..., Trees], path: str
+) -> None:
+    name = f'"b/{path}"' if " " in path else f"b/{path}"
+    trees = on_tree(
+        {path: "int a;\n"}, f"--- {name.replace('b/', 'a/', 1)}\n+++ {name}\n@@ -1 +1 @@\n-int a;\n+int b;\n"
     )
-    assert new is not None
-    assert new.applied[:-1] == trees.applied
-    diff = changed(trees, new)
-    assert "+\tx = 1;" in diff
-    assert "+GCOV_PROFILE_twins.o := y" in diff
+    assert perturbed_base(trees, cancellation=Cancellation()) is None
 
 
-def test_makefile_lines_when_a_folder_has_no_makefile_then_there_is_nothing(apply: Callable[..., Trees]) -> None:
-    lines = {"no/such": ["x := y"]}
-    assert (
-        with_makefile_lines(apply(ZSWAP_DIFF), lines, on_patched=False, subject="s", cancellation=Cancellation())
-        is None
-    )
+def test_perturbed_base_when_a_parents_makefile_makes_the_object_then_the_line_is_there(
+    on_tree: Callable[..., Trees],
+) -> None:
+    path = "mm/deep/er/a.c"
+    trees = on_tree({path: "int a;\n"}, f"--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-int a;\n+int b;\n")
+    perturbed = perturbed_base(trees, cancellation=Cancellation())
+    assert perturbed is not None
+    assert "+CFLAGS_deep/er/a.o += " in changed(trees, perturbed)
