@@ -1,11 +1,13 @@
 """How often the judge accuses a kernel that means nothing.  usage: bench/null_model.py [--linux linux-7.2] [--keep DIR]
-    [--sets N] [--flags N]
+    [--sets N] [--flags N] [--aimed]
 
 Base is built again and again with mm/zswap.o compiled in other ways, and the quick profile's cells are run on every one of
 these kernels with several sets of seeds, sealed. Nothing differs between them that means anything, so that every
 comparison of two of them is a comparison without an effect: each perturbed kernel against base with the same seeds, against the first of the perturbed
 ones, and each kernel against itself with other seeds. The judge sees each as a run of its own, with one more perturbed kernel
 beside it, as in a real run, and without further seeds: what it leaves open here a real run goes on with.
+
+--aimed runs, instead of the profile's scenarios, those that a run adds for what a patch changes, all of them.
 
 Prints a line a comparison that does not end in PASS, and the sums. --keep DIR keeps the records; trials that passed are
 answered from the cache the next time. Exits 1 with a REGRESSION, or more than one INCONCLUSIVE in sixty.
@@ -23,6 +25,9 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 
+from orchestrator.config import catalog
+from orchestrator.config.aims import aims
+from orchestrator.config.scenarios import scenarios
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.intake.reader import Wanted
@@ -35,7 +40,7 @@ from orchestrator.model.run import Profile
 from orchestrator.model.trial import TrialResult, TrialSpec
 from orchestrator.model.verdict import Outcome, Verdict
 from orchestrator.pipeline import TestRequest, profile_named, start_run
-from orchestrator.plan import planned_trials
+from orchestrator.plan import aimed, planned_trials
 from orchestrator.tree.kbuild import with_makefile_lines
 from orchestrator.tree.perturb import PERTURBATION
 
@@ -51,6 +56,20 @@ FLAGS = (
 SEEDS_A_SET = 3
 
 Trials = Mapping[TrialSpec, TrialResult]
+
+
+def all_aimed(profile: Profile) -> Profile:
+    """Return a profile of the scenarios alone that any patch adds to ``profile``, as they are added."""
+    known, topologies = scenarios(), catalog.topologies()
+    changed = [pattern for aim in aims() for pattern in aim.changes]
+    wider, _ = aimed(
+        dataclasses.replace(profile, aims=len(known)),
+        aims(),
+        changed,
+        fits=lambda scenario, topology: not known[scenario].misfit(topologies[topology]),
+    )
+    names = tuple(name for name in wider.scenarios if name not in profile.scenarios)
+    return dataclasses.replace(wider, scenarios=names)
 
 
 def specs_of(profile: Profile, laboratory: Laboratory, number: int) -> tuple[TrialSpec, ...]:
@@ -143,13 +162,15 @@ def main() -> int:
     parser.add_argument("--sets", type=int, default=4)
     parser.add_argument("--flags", type=int, default=len(FLAGS))
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--aimed", action="store_true")
     options = parser.parse_args()
+    profile = profile_named(options.profile)
     with tempfile.TemporaryDirectory(prefix="null-model-") as scratch:
         request = TestRequest(
             wanted=Wanted(inputs=(str(NOTHING),)),
             linux=options.linux,
             base_rev=None,
-            profile=profile_named(options.profile),
+            profile=all_aimed(profile) if options.aimed else profile,
             sealed=True,
             sandbox=True,
             accelerator="auto",

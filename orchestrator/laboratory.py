@@ -133,7 +133,7 @@ class Laboratory:
         maker = KernelMaker(
             trees=trees,
             flavour=self.plan.flavour,
-            names=selftest_names(tuple(self.scenarios.values())),
+            names=selftest_names([self.scenarios[name] for name in self.plan.profile.scenarios]),
             workshop=self.workshop,
             run=run or self.run,
             steps=self.steps,

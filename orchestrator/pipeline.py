@@ -1,6 +1,6 @@
 """The order of the stages: the only module that knows it.
 
-mail → series → trees → kernels (base built and booted, patched built, compared) → trials → verdict → record and
+mail → series → trees → plan (aimed at what they change) → kernels (base built and booted, patched built, compared) → trials → verdict → record and
 reports. What is done is recorded as soon as it is done, so that an interrupted run goes on where it stopped
 (``resume``).
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from orchestrator.aiming import aim
 from orchestrator.bisect import bisect_run, can_bisect
 from orchestrator.config import catalog, locations
 from orchestrator.config.claims import read_claims
@@ -176,7 +177,7 @@ class Pipeline:
         """Do what the plan says and is not done yet; write the record and the reports; return the record."""
         self._steps.subscribe(self._time)
         self._steps.subscribe(self._run.append_event)
-        laboratory = Laboratory(self._run, steps=self._steps, cancellation=self._cancellation)
+        laboratory = aim(Laboratory(self._run, steps=self._steps, cancellation=self._cancellation))
         plan = laboratory.plan
         waivers = read_waivers([Path(path) for path in plan.waivers])
         described = {**scenarios(), **laboratory.scenarios}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from itertools import product
 
 from orchestrator.errors import UserError
+from orchestrator.model.aim import Aim
 from orchestrator.model.kernel import KernelRole
-from orchestrator.model.run import MOST_SEEDS, Profile
+from orchestrator.model.run import MOST_SEEDS, Only, Profile
 from orchestrator.model.scenario import Scenario
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import TrialSpec
+
+_NAMED = 3
+"""So many names of what a patch changes are told as the reason for a scenario."""
 
 
 def planned_trials(
@@ -58,11 +63,13 @@ def narrowed(
     budget_s: float | None = None,
     perturbed: bool | None = None,
     coverage: bool | None = None,
+    aimed: bool = True,
 ) -> Profile:
     """Return ``profile`` with the user's own choice; an empty choice (0 seeds, None) leaves the profile's.
 
     Scenarios or topologies of the user's own are all combined; with seeds alone, a scenario of which less is asked keeps
-    its topologies. Seeds of the user's own are the seeds: none are added, unless a budget for more is given as well.
+    its topologies. Seeds of the user's own are the seeds: none are added, unless a budget for more is given as well. To a
+    choice of scenarios or topologies none is added for what the patch changes, nor where ``aimed`` is false.
     """
     kept = () if scenarios or topologies else profile.only
     return dataclasses.replace(
@@ -75,7 +82,42 @@ def narrowed(
         budget_s=profile.budget_s if budget_s is None else budget_s,
         perturbed=profile.perturbed if perturbed is None else perturbed,
         coverage=profile.coverage if coverage is None else coverage,
+        aims=0 if scenarios or topologies or not aimed else profile.aims,
     )
+
+
+def aimed(
+    profile: Profile, aims: Sequence[Aim], changed: Sequence[str], *, fits: Callable[[str, str], bool]
+) -> tuple[Profile, tuple[str, ...]]:
+    """Return ``profile`` with scenarios added for what a patch changes, and a line on each that says why.
+
+    ``changed`` are the names of functions and paths of files. A scenario that the profile has already is not added, nor
+    one that does not fit its topology. They run once, with the first seed: more follow where something is undecided.
+    """
+    added: dict[str, tuple[str, str]] = {}
+    for aim in aims:
+        why = [name for name in changed if any(fnmatchcase(name, pattern) for pattern in aim.changes)]
+        for scenario, topology in aim.scenarios.items() if why else ():
+            if scenario not in profile.scenarios and fits(scenario, topology):
+                added.setdefault(scenario, (topology, ", ".join(why[:_NAMED])))
+    added = dict(list(added.items())[: profile.aims])
+    topologies = [topology for topology, _ in added.values()]
+    # A topology that only an added scenario asks for is nobody else's.
+    only = {only.scenario: only for only in profile.only}
+    if set(topologies) - set(profile.topologies):
+        for scenario in profile.scenarios:
+            mine = only.get(scenario, Only(scenario=scenario))
+            only[scenario] = dataclasses.replace(mine, topologies=mine.topologies or profile.topologies)
+    for scenario, (topology, _) in added.items():
+        only[scenario] = Only(scenario=scenario, topologies=(topology,), seeds=profile.seeds[:1])
+    wider = dataclasses.replace(
+        profile,
+        scenarios=(*profile.scenarios, *added),
+        topologies=tuple(dict.fromkeys([*profile.topologies, *topologies])),
+        only=tuple(only.values()),
+        aims=0,
+    )
+    return wider, tuple(f"{name} on {where}: the patch changes {why}" for name, (where, why) in added.items())
 
 
 def _most_seeds(profile: Profile, *, seeds: int, budget_s: float | None) -> int:

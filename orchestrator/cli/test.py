@@ -78,6 +78,10 @@ PerturbedOption = Annotated[
 CoverageOption = Annotated[
     bool | None, typer.Option("--coverage/--no-coverage", help="Find out which lines of the patch run: one build more.")
 ]
+AimedOption = Annotated[
+    bool,
+    typer.Option("--aimed/--no-aimed", help="Add scenarios that go through what the patch changes (profile quick)."),
+]
 SweepOption = Annotated[
     list[str] | None,
     typer.Option("--sweep", metavar="KNOB=A,B", help="Run each scenario with each value of a knob (again for more)."),
@@ -139,6 +143,7 @@ def run_test(
     budget: BudgetOption = None,
     perturbed: PerturbedOption = None,
     coverage: CoverageOption = None,
+    aimed: AimedOption = True,
     sweep: SweepOption = None,
     flavour: FlavourOption = "plain",
     topologies: TopologiesOption = None,
@@ -186,6 +191,7 @@ def run_test(
                             budget_s=None if budget is None else seconds_of(budget),
                             perturbed=unless_slow(perturbed, flavour),
                             coverage=unless_slow(coverage, flavour),
+                            aimed=aimed and not sweep,
                         ),
                         tuple(sweep or ()),
                     ),

@@ -42,6 +42,7 @@ class ProfileTable(Strict):
     budget_s: Annotated[float, Field(ge=0)] = 0.0
     perturbed: bool = False
     coverage: bool = False
+    aims: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _only_less(self) -> ProfileTable:
@@ -119,6 +120,7 @@ def profiles() -> Mapping[str, Profile]:
             budget_s=table.budget_s,
             perturbed=table.perturbed,
             coverage=table.coverage,
+            aims=table.aims,
         )
         for name, table in tables.items()
     }

@@ -39,7 +39,7 @@ class Profile:
     ``only`` has the scenarios of which less is asked. More seeds are added where a metric is undecided, up to
     ``most_seeds`` (0: none) and as long as ``budget_s`` seconds of such trials are not over (0: no limit).
     ``perturbed`` asks for a perturbed base beside base, as a measure of what means nothing, ``coverage`` for which of the
-    patch's lines run.
+    patch's lines run. ``aims`` scenarios at most are added, with the first seed, for what the patch changes.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Profile:
     budget_s: float = 0.0
     perturbed: bool = False
     coverage: bool = False
+    aims: int = 0
 
     def asks(self, scenario: str, topology: str, seed: int | None = None) -> bool:
         """Whether a trial is asked for; of any seed where there is none. A variant (``NAME+knob=value``) is its scenario."""
@@ -73,7 +74,8 @@ class Plan:
     of known failures, beside the shipped one, ``claims`` files of what the patch is said to do. ``may_fetch`` and
     ``strict`` are the options --fetch and --strict; ``run_anyway`` says that trials are run also where the object code
     is the same. ``bisect`` says that the patch is looked for where a series is a REGRESSION, ``dump`` that a guest core is
-    kept where a trial hangs or panics.
+    kept where a trial hangs or panics. ``aimed`` has a line on each scenario that was added for what the patch changes, None
+    as long as that was not looked for.
     """
 
     run_id: str
@@ -95,6 +97,7 @@ class Plan:
     claims: tuple[str, ...] = ()
     bisect: bool = False
     dump: bool = False
+    aimed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ def render_text(record: RunRecord, *, everything: bool = False) -> str:
         _section("Applied to " + record.trees.base.describe, applied_lines(record)),
         _section("Object code", code_lines(record)),
         _section("Coverage of the patch", coverage_lines(record)),
+        _section("Added for what the patch changes", record.plan.aimed or ()),
         _section("Not covered", gaps(record, _GAPS)),
         [trial_counts(record)],
     ]

@@ -54,6 +54,7 @@ def provenance(record: RunRecord, configs: Mapping[str, str]) -> tuple[Fact, ...
             for name, value in sorted(record.environment.items(), key=_environment_order)
         ),
         Fact(name="flavour, profile", lines=(f"{record.plan.flavour}, {record.plan.profile.name}",)),
+        Fact(name="added for what the patch changes", lines=record.plan.aimed or ()),
         Fact(name="started, finished", lines=(f"{record.started} – {record.finished}",)),
         Fact(name="time by stage", lines=(_timings(record.timings),)),
     ]

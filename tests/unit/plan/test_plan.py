@@ -7,11 +7,12 @@ import dataclasses
 import pytest
 
 from orchestrator.errors import UserError
+from orchestrator.model.aim import Aim
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import Only, Profile
 from orchestrator.model.scenario import Requirements
 from orchestrator.model.trial import TrialSpec
-from orchestrator.plan import check_plan, left_out, narrowed, planned_trials
+from orchestrator.plan import aimed, check_plan, left_out, narrowed, planned_trials
 from tests.unit.record_builder import scenario, topology
 
 PROFILE = Profile(
@@ -121,3 +122,51 @@ def test_trials_when_a_scenario_does_not_fit_a_topology_then_it_is_left_out_ther
     assert left_out(PROFILE, scenarios=needs_two, topologies=TOPOLOGIES) == (
         "pool-limit on one-node: not planned, it needs 2 nodes with memory, and there are 1",
     )
+
+
+AIMS = (
+    Aim(changes=("zswap_shrinker_*",), scenarios={"dynamic-shrinker": "two-node", "memcg-limit": "one-node"}),
+    Aim(changes=("shrink_worker",), scenarios={"many-memcgs": "four-node"}),
+    Aim(changes=("mm/zswap.c",), scenarios={"large-folios": "one-node", "dynamic-shrinker": "one-node"}),
+)
+AIMING = dataclasses.replace(PROFILE, aims=2)
+
+
+def aimed_at(*changed: str, profile: Profile = AIMING, misfit: str = "") -> tuple[Profile, tuple[str, ...]]:
+    return aimed(profile, AIMS, changed, fits=lambda scenario, _: scenario != misfit)
+
+
+def test_aimed_when_a_function_changes_then_what_goes_through_it_is_added_once_with_one_seed() -> None:
+    profile, lines = aimed_at("zswap_shrinker_scan", "other")
+    assert lines == ("dynamic-shrinker on two-node: the patch changes zswap_shrinker_scan",)
+    assert profile.scenarios == (*PROFILE.scenarios, "dynamic-shrinker")
+    assert profile.only == (Only(scenario="dynamic-shrinker", topologies=("two-node",), seeds=(1,)),)
+    assert profile.aims == 0
+
+
+def test_aimed_when_there_are_more_than_asked_for_then_the_most_particular() -> None:
+    assert aimed_at("mm/zswap.c", "shrink_worker", "zswap_shrinker_count")[0].scenarios[2:] == (
+        "dynamic-shrinker", "many-memcgs",
+    )  # fmt: skip
+
+
+def test_aimed_when_a_topology_is_new_then_the_profiles_own_scenarios_do_not_run_there() -> None:
+    profile, _ = aimed_at("shrink_worker")
+    assert profile.topologies == ("one-node", "two-node", "four-node")
+    asked = [(name, where) for name in profile.scenarios for where in profile.topologies if profile.asks(name, where)]
+    plain = [(name, where) for name in PROFILE.scenarios for where in PROFILE.topologies]
+    assert asked == [*plain, ("many-memcgs", "four-node")]
+
+
+def test_aimed_when_a_scenario_does_not_fit_or_nothing_is_known_then_nothing_is_added() -> None:
+    assert aimed_at("shrink_worker", misfit="many-memcgs")[1] == ()
+    assert aimed_at("mm/slub.c") == (dataclasses.replace(AIMING, aims=0), ())
+
+
+def test_narrowed_when_the_user_chooses_then_nothing_is_added_for_the_patch() -> None:
+    choice = {"scenarios": (), "topologies": (), "seeds": 0}
+    assert narrowed(AIMING, **choice).aims == 2  # type: ignore[arg-type]
+    assert narrowed(AIMING, **choice | {"seeds": 2}).aims == 2  # type: ignore[arg-type]
+    assert narrowed(AIMING, **choice | {"scenarios": ("pool-limit",)}).aims == 0  # type: ignore[arg-type]
+    assert narrowed(AIMING, **choice | {"topologies": ("one-node",)}).aims == 0  # type: ignore[arg-type]
+    assert narrowed(AIMING, **choice, aimed=False).aims == 0  # type: ignore[arg-type]
