@@ -113,6 +113,16 @@ def test_gaps_when_there_are_many_then_the_rest_is_counted() -> None:
     assert gaps(one, 5)[-1].startswith("and 15 more")
 
 
+def test_scenarios_that_were_added_for_the_patch_are_told_with_the_reason() -> None:
+    one = record()
+    line = "shmem on one-node: the patch changes mm/\x1b[2Jx.c"
+    aimed = dataclasses.replace(one, plan=dataclasses.replace(one.plan, aimed=(line,)))
+    text = render_text(aimed)
+    assert "Added for what the patch changes\n  shmem on one-node: the patch changes mm/\\x1b[2Jx.c\n" in text
+    assert parse_run(render_run(aimed)).plan.aimed == (line,)
+    assert "Added for" not in render_text(one)
+
+
 def test_hostile_text_writes_no_control_characters_and_no_lines_of_its_own() -> None:
     assert printable("a\x1b[31m\u202eb\nc") == "a\\x1b[31m\\x202eb\nc"
     assert printable_line("a\r\nPASS\x07") == "a PASS\\x07"
