@@ -276,13 +276,23 @@ def test_config_when_it_is_the_example_then_it_can_be_read() -> None:
     assert "mm/zswap.c" in found.filter.paths
 
 
-def test_watch_when_the_tree_is_not_there_then_it_does_not_begin(site: Site) -> None:
-    site.config.write_text(site.config.read_text().replace('"linux-7.2"', '"/no/such/tree"'))
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"linux-7.2"', '"/no/such/tree"', "/no/such/tree is neither a folder nor a named source"),
+        ('"linux-7.2"', '"/usr/bin"', "the kernel tree: /usr/bin is no git tree"),
+        ('"linux-7.2"', '"linux-next-ish"', "linux-next-ish is neither a folder nor a named source"),
+        ('linux = "linux-7.2"', 'linux = "linux-7.2"\noptions = ["--seed", "3"]', "No such option: --seed"),
+        ('linux = "linux-7.2"', 'linux = "linux-7.2"\noptions = ["--seeds", "many"]', "Invalid value for '--seeds'"),
+    ],
+)
+def test_watch_when_no_series_could_be_tested_then_it_does_not_begin(site: Site, old: str, new: str, says: str) -> None:
+    site.config.write_text(site.config.read_text().replace(old, new))
 
     done = site.call("watch", "--once")
 
     assert done.returncode == 2
-    assert "the kernel tree /no/such/tree is not there" in done.stderr
+    assert says in " ".join(done.stderr.split())
     assert not (site.folder / "state").exists()
 
 
