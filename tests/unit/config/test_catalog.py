@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import catalog, lists, mail_policy, paths, topologies
+from orchestrator.config import aims, catalog, lists, mail_policy, paths, topologies
 from orchestrator.config.lists import mailing_lists
 from orchestrator.config.locations import kconfigs_folder
 from orchestrator.config.scenarios import scenarios
@@ -26,6 +26,7 @@ READERS: dict[str, Callable[[], object]] = {
     "lists.toml": mailing_lists,
     "mail.toml": mail_policy.mail_policy,
     "paths.toml": paths.path_sets,
+    "aims.toml": aims.aims,
 }
 
 PROFILE_NAMES = list(catalog.profiles())
@@ -37,6 +38,7 @@ def forget() -> None:
     catalog._kernels.cache_clear()
     lists._catalog.cache_clear()
     paths.path_sets.cache_clear()
+    aims.aims.cache_clear()
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(lists, "CATALOG", tmp_path)
     monkeypatch.setattr(mail_policy, "CATALOG", tmp_path)
     monkeypatch.setattr(paths, "CATALOG", tmp_path)
+    monkeypatch.setattr(aims, "CATALOG", tmp_path)
     forget()
     yield tmp_path
     forget()
