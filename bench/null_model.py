@@ -7,7 +7,8 @@ comparison of two of them is a comparison without an effect: each perturbed kern
 ones, and each kernel against itself with other seeds. The judge sees each as a run of its own, with one more perturbed kernel
 beside it, as in a real run, and without further seeds: what it leaves open here a real run goes on with.
 
---aimed runs, instead of the profile's scenarios, those that a run adds for what a patch changes, all of them.
+--aimed runs, instead of the profile's scenarios, those that a run adds for what a patch changes, all of them, each with
+the seeds that it has in a run as soon as one seed of it shows anything.
 
 Prints a line a comparison that does not end in PASS, and the sums. --keep DIR keeps the records; trials that passed are
 answered from the cache the next time. Exits 1 with a REGRESSION, or more than one INCONCLUSIVE in sixty.
@@ -69,7 +70,8 @@ def all_aimed(profile: Profile) -> Profile:
         fits=lambda scenario, topology: not known[scenario].misfit(topologies[topology]),
     )
     names = tuple(name for name in wider.scenarios if name not in profile.scenarios)
-    return dataclasses.replace(wider, scenarios=names)
+    only = tuple(dataclasses.replace(each, seeds=()) for each in wider.only if each.scenario in names)
+    return dataclasses.replace(wider, scenarios=names, only=only)
 
 
 def specs_of(profile: Profile, laboratory: Laboratory, number: int) -> tuple[TrialSpec, ...]:

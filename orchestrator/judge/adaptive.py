@@ -2,7 +2,7 @@
 
 A run looks at its figures after :data:`STEPS` seeds; ``compare.LOOKS`` shares the levels among these looks. First come
 metrics that may have worsened, then changes that stand out without being proven (those of a single seed among them), then
-metrics with a direction of which nothing can be said yet. A metric that wanders too much for :data:`MOST` seeds to decide is left unclear: it is reported as
+metrics of which nothing can be said yet: those with a direction, and what a single seed moved that wanders anyway. A metric that wanders too much for :data:`MOST` seeds to decide is left unclear: it is reported as
 such, with its interval.
 """
 
@@ -107,7 +107,7 @@ def _rank(change: MetricChange, most: int) -> tuple[int, float] | None:
         return 0, p
     if p < STANDS_OUT:
         return 1, p
-    if change.direction != Direction.NONE and (len(change.seeds) == 1 or _can_be_decided(change, most)):
+    if len(change.seeds) == 1 or (change.direction != Direction.NONE and _can_be_decided(change, most)):
         return 2, p
     return None
 

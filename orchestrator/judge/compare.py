@@ -214,13 +214,20 @@ def _with_estimate(case: _Case, estimate: Estimate | RankEstimate, corrected: fl
 
 
 def _single(case: _Case, *, repeatable: bool) -> MetricChange:
-    """Judge the only pair there is: it can show a change, but has no spread that an accusation could stand out of."""
-    (old, new) = case.complete[0]
+    """Judge the only pair there is: it can show a change, but has no spread that an accusation could stand out of.
+
+    A metric that a perturbed build moves in this seed by as much as matters wanders, and a pair of it shows nothing.
+    """
     if not repeatable:
         return _change(case, Change.UNCLEAR)
-    move = case.scale.to_scale(new) - case.scale.to_scale(old)
+    move, *nulls = (
+        case.scale.to_scale(new) - case.scale.to_scale(old)
+        for old, new in (case.complete[0], *(pair for null in case.nulls for pair in null))
+    )
     if abs(move) <= case.scale.margin:
         return _change(case, Change.SAME)
+    if any(abs(null) > case.scale.margin for null in nulls):
+        return _change(case, Change.UNCLEAR)
     if case.direction is Direction.NONE:
         return _change(case, Change.CHANGED)
     return dataclasses.replace(_change(case, Change.UNCLEAR), suspect=_is_worse(case, move))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.judge.adaptive import MOST, STEPS, MoreSeeds, next_look
-from orchestrator.judge.compare import compare
+from orchestrator.judge.compare import NullBuild, compare
 from orchestrator.model.scenario import Direction
 from orchestrator.model.verdict import Change, MetricChange
 from tests.unit.record_builder import BASE, PATCHED, metric, scenario, spec, trial
@@ -12,14 +12,20 @@ SCENARIOS = (scenario(metrics=(metric("down", Direction.DOWN), metric("share")))
 
 
 def changes(
-    base: list[float], patched: list[float], *, name: str = "down", topology: str = "two-node"
+    base: list[float],
+    patched: list[float],
+    *,
+    name: str = "down",
+    topology: str = "two-node",
+    null: list[float] | None = None,
 ) -> tuple[MetricChange, ...]:
     trials = [
         trial(spec(kernel, seed, topology=topology), {name: value})
         for kernel, values in ((BASE, base), (PATCHED, patched))
         for seed, value in enumerate(values, 1)
     ]
-    return compare(SCENARIOS, trials)
+    others = [trial(spec(BASE, seed, topology=topology), {name: value}) for seed, value in enumerate(null or [], 1)]
+    return compare(SCENARIOS, trials, [NullBuild(name="-O1", trials=tuple(others))])
 
 
 SUSPECT = changes([1000, 1100, 900], [1500, 1750, 1300])
@@ -88,3 +94,10 @@ def test_change_that_one_seed_showed_is_confirmed_by_more() -> None:
     assert found[0].change is Change.CHANGED
     assert next_look(found).wanted[0].seeds == (2, 3)
     assert next_look(changes([1000] * 3, [5000] * 3, name="share")).wanted == ()
+
+
+def test_move_of_one_seed_that_a_kernel_makes_which_means_nothing_gets_seeds_after_what_may_have_worsened() -> None:
+    wandering = changes([1000], [5000], name="share", null=[4000])
+    worse = changes([1000], [5000], topology="one-node")
+    assert (wandering[0].change, worse[0].suspect) == (Change.UNCLEAR, True)
+    assert [more.metrics for more in next_look([*wandering, *worse]).wanted] == [("down",), ("share",)]

@@ -137,6 +137,17 @@ def test_metric_with_a_direction_when_one_seed_ran_then_unclear_and_nobody_is_ac
     assert only(pair(1, {"down": 10}, {"down": 99}), "down").change is Change.UNCLEAR
 
 
+@pytest.mark.parametrize(("moved", "changes"), [(1150, Change.UNCLEAR), (790, Change.CHANGED)])
+def test_metric_of_one_seed_when_a_kernel_that_means_nothing_moves_it_too_then_unclear(
+    moved: float, changes: Change
+) -> None:
+    null = NullBuild(name="-O1", trials=(trial(spec(BASE, 1), {"down": moved, "share@node0": moved}),))
+    trials = pair(1, {"down": 779, "share@node0": 779}, {"down": 1194, "share@node0": 1194})
+    found = {each.metric: each for each in compare(SCENARIOS, trials, [null])}
+    assert found["share@node0"].change is changes
+    assert (found["down"].change, found["down"].suspect) == (Change.UNCLEAR, changes is Change.CHANGED)
+
+
 def test_metric_without_a_direction_when_one_seed_ran_then_changed() -> None:
     assert only(pair(1, {"share@node1": 100}, {"share@node1": 0}), "share@node1").change is Change.CHANGED
     assert only(pair(1, {"share@node1": 10}, {"share@node1": 0}), "share@node1").change is Change.SAME
