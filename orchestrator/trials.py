@@ -28,6 +28,7 @@ from orchestrator.kernel.selftests import Selftests
 from orchestrator.machine.argv import Accelerator, qemu_argv
 from orchestrator.machine.gate import Gate
 from orchestrator.machine.keys import make_keys
+from orchestrator.machine.machine import ConsoleFull
 from orchestrator.model.kernel import Architecture, KernelBuild, KernelRole
 from orchestrator.model.memory import MemoryRange
 from orchestrator.model.scenario import Scenario
@@ -37,6 +38,9 @@ from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
 from orchestrator.trial.request import TrialRequest
 from orchestrator.trial.runner import SEALED_END, machine_config, run_trial
+
+HUNG, FULL = "timeout", ConsoleFull.__name__
+"""How the check of a machine calls what came to no end (orchestrator/trial/outcome.py)."""
 
 KEY_VERSION = "trial 1"
 """Changed when what a record means changes, so that older records are not found any more."""
@@ -159,10 +163,10 @@ class TrialRunner:
             result = first = self._attempt(request)
             if _was_lost(first):
                 note(f"lost the machine, trying once more: {first.message}")
-                if _hung(first):
+                if _came_to_no_end(first):
                     self._see_base_on_this_host(spec)
                 result = self._attempt(request)
-                if _was_lost(result) and _hung(first) and _hung(result):
+                if _was_lost(result) and _came_to_no_end(first) and _came_to_no_end(result):
                     result = self._explain_hang(result)
             note(f"{result.status}{f': {result.message}' if result.message else ''}")
             return result
@@ -296,14 +300,20 @@ class TrialRunner:
             self._remember_base(self._attempt(self.request(base, self._run.trial_folder(base.id))))
 
     def _explain_hang(self, result: TrialResult) -> TrialResult:
-        """Blame a hang on the patch: seen twice in a sealed guest, where base came to its end on this host."""
+        """Blame a guest that came to no end on the patch: twice in a sealed guest, where base came to its own on this host.
+
+        One that hung must have had the guest time for it; one that filled its console needs none.
+        """
         with self._lock:
             base_passed = _place(result.spec) in self._walls
             base_s = self._guest_times.get(_place(result.spec), 0.0)
-        if not base_passed or not _may_hang(result.spec) or 0.0 < result.guest_s < HANG_GUEST_FACTOR * base_s:
+        flooded = _came_to_no_end(result) == FULL
+        too_early = not flooded and 0.0 < result.guest_s < HANG_GUEST_FACTOR * base_s
+        if not base_passed or not _may_hang(result.spec) or too_early:
             return result
         after = f", after {result.guest_s:.0f} s of guest time (base: {base_s:.0f} s)" if result.guest_s else ""
-        message = f"the guest hung, twice, where base came to its end{after}: {result.message}"
+        what = "wrote without end" if flooded else "hung"
+        message = f"the guest {what}, twice, where base came to its end{after}: {result.message}"
         seen = tuple(line for check in result.checks if check.name == "machine" for line in check.detail)
         check = Check(name="hang", status=Status.FAIL, message=message, detail=(*seen, *result.console_tail))
         return dataclasses.replace(result, status=Status.FAIL, message=message, checks=(*result.checks, check))
@@ -371,5 +381,7 @@ def _was_lost(result: TrialResult) -> bool:
     return result.status is Status.ERROR and any(check.name == "machine" for check in result.checks)
 
 
-def _hung(result: TrialResult) -> bool:
-    return any(check.name == "machine" and check.fingerprint == "timeout" for check in result.checks)
+def _came_to_no_end(result: TrialResult) -> str:
+    """Return how a guest came to no end: by its time (:data:`HUNG`), by its console (:data:`FULL`); "" where it did."""
+    kinds = {check.fingerprint for check in result.checks if check.name == "machine"}
+    return next((kind for kind in (HUNG, FULL) if kind in kinds), "")

@@ -41,11 +41,19 @@ OOM_SCORE = "500"
 """A host short of memory shall kill a guest, not the orchestrator."""
 
 MAXIMUM_CONSOLE = 16 << 20
-"""How much a console may hold; a stranger's kernel may write without end, and QEMU is ended then (RLIMIT_FSIZE)."""
+"""How much a console may hold: a stranger's kernel may write without end.
+
+RLIMIT_FSIZE bounds the file, but does not end QEMU: it is a vCPU's thread that writes, and that has SIGXFSZ blocked
+(qemu_thread_create(), util/qemu-thread-posix.c). The guest goes on, with nobody to hear it, until we end it.
+"""
 
 
 class GuestEnded(LostMachine):
     """The guest ended by itself (panic, reboot, power-off) before it was asked to."""
+
+
+class ConsoleFull(LostMachine):
+    """The guest wrote all that a console may hold, and was not done yet."""
 
 
 class Machine:
@@ -97,8 +105,8 @@ class Machine:
     def wait_for_mark(self, mark: str, deadline: Deadline) -> None:
         """Wait until the guest's init has said ``mark``.
 
-        Raises :class:`GuestEnded` when the guest ended first, :class:`LostMachine` when QEMU itself failed, and
-        :class:`TimedOut` with the console's end.
+        Raises :class:`GuestEnded` when the guest ended first, :class:`ConsoleFull` when it wrote without end,
+        :class:`LostMachine` when QEMU itself failed, and :class:`TimedOut` with the console's end.
         """
         while True:
             # In this order: what was said before the end is seen.
@@ -107,6 +115,9 @@ class Machine:
                 return
             if ended is not None:
                 raise self._ended(ended, mark)
+            if self._console_is_full():
+                message = f"the guest filled its console ({MAXIMUM_CONSOLE} bytes) before it said '{mark}'"
+                raise ConsoleFull(message, evidence=self.evidence())
             since_panic = 0.0 if self._panicked_at is None else time.monotonic() - self._panicked_at
             if since_panic > LAST_WORDS_S:
                 self.open_gate()
@@ -123,6 +134,11 @@ class Machine:
     def evidence(self) -> Evidence:
         """Return the console's end and where the whole of it is."""
         return Evidence(command=self.qemu.command, last_lines=tail(self.console_text()), log=self.console)
+
+    def _console_is_full(self) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return self.console.stat().st_size >= MAXIMUM_CONSOLE
+        return False
 
     def _ended(self, status: int, mark: str) -> LostMachine:
         words = self._errors.read_text(errors="replace").strip()

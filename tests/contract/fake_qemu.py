@@ -6,6 +6,7 @@ Called as ``fake_qemu.py MODE PORT ARGUMENT...``; PORT is what it says that it f
     reboots    says that it is ready, and then ends with 0, as QEMU does with -no-reboot when the guest restarts
     panics     says that its kernel panicked, and then ends with 0
     panicked   says that its kernel panicked, and stays
+    floods     says that it is ready, again and again, until the file may not grow any more, and stays
     stuck      says that its kernel has begun, stays, and says no more
     silent     stays, and never says a word
     dies       ends with 1 and a message before it has greeted
@@ -17,6 +18,7 @@ Run as a program of its own, with the standard library alone.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -48,6 +50,14 @@ def forever() -> NoReturn:
         time.sleep(3600)
 
 
+def flood(console: Path) -> None:
+    """Write as much as the file may hold; past that QEMU's vCPU threads, which block SIGXFSZ, get an error each time."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with contextlib.suppress(OSError), console.open("ab", buffering=0) as handle:
+        while handle.write(b"orchestrator: ready\n"):
+            pass
+
+
 def start_guest(mode: str, console: Path) -> None:
     """Let the CPUs run."""
     if mode in {"ready", "reboots"}:
@@ -60,6 +70,8 @@ def start_guest(mode: str, console: Path) -> None:
             handle.write("[    0.000000] Linux version 7.2.12 (fake)\n")
             if mode != "stuck":
                 handle.write("[    0.200000] Kernel panic - not syncing: VFS: Unable to mount root fs\n")
+    if mode == "floods":
+        flood(console)
     if mode in {"reboots", "panics"}:
         sys.exit(0)
 

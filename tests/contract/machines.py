@@ -14,9 +14,10 @@ from orchestrator.model.kernel import Architecture
 HERE = Path(__file__).parent
 
 TINY_GUESTS = {
-    "ready": {"SAYS_READY": 1, "REBOOTS": 0},
-    "reboots": {"SAYS_READY": 1, "REBOOTS": 1},
-    "silent": {"SAYS_READY": 0, "REBOOTS": 0},
+    "ready": {"SAYS_READY": 1, "FLOODS": 0, "REBOOTS": 0},
+    "reboots": {"SAYS_READY": 1, "FLOODS": 0, "REBOOTS": 1},
+    "silent": {"SAYS_READY": 0, "FLOODS": 0, "REBOOTS": 0},
+    "floods": {"SAYS_READY": 1, "FLOODS": 1, "REBOOTS": 0},
 }
 """The modes that are there with the real QEMU too, and what the guest is assembled with."""
 

@@ -16,7 +16,7 @@ import pytest
 from orchestrator.errors import Cancelled, LostMachine, MissingProgram, TimedOut
 from orchestrator.host.deadline import Cancellation, Deadline
 from orchestrator.machine.argv import MachineConfig
-from orchestrator.machine.machine import GuestEnded, running_machine
+from orchestrator.machine.machine import ConsoleFull, GuestEnded, running_machine
 from tests.contract.machines import assemble_tiny_guests, fake_machine, real_machine
 
 LONG_S = 60.0
@@ -103,6 +103,17 @@ def test_machine_when_the_guest_never_speaks_then_times_out_with_the_console_as_
     with running_machine(config, soon()) as machine, pytest.raises(TimedOut) as caught:
         machine.wait_for_mark("ready", soon(0.3))
     assert (caught.value.message, caught.value.evidence.log) == ("the test: nothing after 0.3 s", config.console)
+
+
+def test_machine_when_the_guest_writes_without_end_then_it_is_not_waited_for(
+    make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.machine.machine.MAXIMUM_CONSOLE", 4096)
+    config = make("floods")
+    with running_machine(config, soon()) as machine, pytest.raises(ConsoleFull) as caught:
+        machine.wait_for_mark("never-said", soon())
+    assert caught.value.message == "the guest filled its console (4096 bytes) before it said 'never-said'"
+    assert (caught.value.evidence.log, config.console.stat().st_size) == (config.console, 4096)
 
 
 def test_machine_when_the_run_is_cancelled_then_waiting_ends(make: Maker) -> None:

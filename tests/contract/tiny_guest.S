@@ -1,5 +1,6 @@
 # A guest of one page for the machine's contract tests: it says "orchestrator: ready" on the first serial port (if
-# SAYS_READY), and then ends by a triple fault (if REBOOTS), which is how a kernel restarts a machine, or halts for good.
+# SAYS_READY), again and again (if FLOODS), and then ends by a triple fault (if REBOOTS), which is how a kernel restarts a
+# machine, or halts for good.
 # A 32-bit multiboot image: QEMU's -kernel starts it without any firmware of its own.
 	.text
 	.long 0x1BADB002, 0, -0x1BADB002
@@ -10,7 +11,11 @@ _start:
 	mov $0x3f8, %dx
 next:	lodsb
 	test %al, %al
+.if FLOODS
+	jz _start
+.else
 	jz said
+.endif
 	outb %al, %dx
 	jmp next
 .endif

@@ -22,6 +22,7 @@ from orchestrator.host.resources import Resources
 from orchestrator.host.steps import StepEvent, Steps
 from orchestrator.machine.argv import Accelerator
 from orchestrator.machine.gate import Gate
+from orchestrator.machine.machine import ConsoleFull
 from orchestrator.model.topology import Topology
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.store.run_directory import RunDirectory
@@ -52,6 +53,11 @@ def lost(request: TrialRequest) -> TrialResult:
 
 def hung(request: TrialRequest) -> TrialResult:
     return lost_result(request, TimedOut("nothing after 300 s"), Recorded(files={}, console="last word", wall_s=1.0))
+
+
+def flooded(request: TrialRequest) -> TrialResult:
+    recorded = Recorded(files={}, console="again", wall_s=1.0, guest_s=0.1)
+    return lost_result(request, ConsoleFull("the guest filled its console"), recorded)
 
 
 def panicked(request: TrialRequest) -> TrialResult:
@@ -175,6 +181,17 @@ def test_trial_when_the_second_try_passes_then_the_first_is_narrated(bench: Benc
 def test_hang_when_patched_hangs_twice_after_base_passed_then_fails(bench: Bench) -> None:
     (_, result), script = bench.run([spec(BASE), spec(PATCHED)], passed, hung)
     assert (len(script.requests), result.status, result.checks[-1].name) == (3, Status.FAIL, "hang")
+
+
+def test_flood_when_patched_writes_without_end_twice_then_fails_however_early_that_was(bench: Bench) -> None:
+    (_, result), _ = bench.run([spec(BASE), spec(PATCHED)], passed, flooded)
+    assert (result.status, result.checks[-1].name) == (Status.FAIL, "hang")
+    assert result.message.startswith("the guest wrote without end, twice, where base came to its end")
+
+
+def test_flood_when_base_writes_without_end_too_then_is_an_error_of_ours(bench: Bench) -> None:
+    (_, result), _ = bench.run([spec(BASE), spec(PATCHED)], flooded)
+    assert result.status is Status.ERROR
 
 
 def test_hang_when_base_passed_from_the_cache_then_patched_fails(bench: Bench) -> None:
