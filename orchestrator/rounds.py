@@ -2,20 +2,19 @@
 
 After the plan's own trials come: one trial of base once more, as the proof that trials repeat on this host; the trials of
 a perturbed base, which show how far a kernel wanders that means nothing; trials of base without which nobody should be
-blamed; and more seeds where a metric is undecided, as far as the profile's time goes.
+blamed; and more perturbed bases or more seeds where a metric is undecided, as far as the profile's time goes.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.errors import Cancelled, InfraError, PatchFault
+from orchestrator.chance import Chance
 from orchestrator.judge.adaptive import MoreSeeds, NextLook, next_look
-from orchestrator.judge.compare import NullBuild, compare
+from orchestrator.judge.compare import NullBuild, compare, short_of_builds
 from orchestrator.judge.findings import wanted_on_base
 from orchestrator.judge.pairs import Cell
 from orchestrator.judge.reach import with_reach
@@ -25,11 +24,6 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.repeat import Repeat
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.repeating import once_more
-from orchestrator.store.run_directory import RunDirectory
-from orchestrator.tree.perturb import perturbed_base
-
-PERTURBED, AGAIN = "perturbed", "again"
-"""The run's parts with trials that are not its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +50,7 @@ class Rounds:
         self._scenarios = [laboratory.scenarios[name] for name in self._profile.scenarios]
         self._planned = dict.fromkeys(laboratory.plan.trials)
         self._done: dict[TrialSpec, TrialResult] = {}
-        self._null: _NullTrials | None = None
-        self._not_covered: list[str] = []
+        self._chance = Chance(laboratory, kernels)
 
     def run(self) -> RoundsDone:
         """Run all rounds; what an earlier attempt at this run has done is not done again."""
@@ -68,14 +61,14 @@ class Rounds:
         repeat = None
         if laboratory.plan.sealed:
             repeat = once_more(laboratory, self._kernels, list(self._results()))
-            self._null = self._null_trials(repeat)
-        self._more()
+            self._chance.begin(repeat)
+        left_out = self._more()
         return RoundsDone(
             planned=tuple(self._planned),
             trials=self._results(),
-            null_builds=self._null.builds() if self._null else (),
+            null_builds=self._chance.builds(),
             repeat=repeat,
-            not_covered=tuple(self._not_covered),
+            not_covered=(*self._chance.not_covered, *left_out),
         )
 
     def _results(self) -> tuple[TrialResult, ...]:
@@ -92,32 +85,45 @@ class Rounds:
             for result in self._laboratory.results(self._runner, left):
                 self._done[result.spec] = result
 
-    def _more(self) -> None:
-        """Add trials until nothing is open that more of them could decide, or the time for them is over."""
+    def _more(self) -> tuple[str, ...]:
+        """Add trials until nothing is open that more of them could decide, or the time for them is over.
+
+        Returns a line on each scenario of which more was wanted.
+        """
         look = NextLook(wanted=())
         self._go_null()
         begin = time.monotonic()
         while True:
             trials = with_reach(self._results())
             left_s = (self._profile.budget_s or math.inf) - (time.monotonic() - begin)
+            if left_s > 0 and self._another_null_build(trials):
+                continue
             look = self._next_look(trials, left_s)
             specs = [*wanted_on_base(trials), *(spec for more in look.wanted for spec in self._pairs_of(more))]
             wanted = [spec for spec in dict.fromkeys(specs) if spec not in self._planned]
             if not wanted:
-                break
+                return look.lines_on_left_out()
             self._laboratory.steps.note("more", _in_words(look, wanted))
             self._go(wanted)
             self._go_null()
-        self._not_covered += look.lines_on_left_out()
+
+    def _another_null_build(self, trials: Sequence[TrialResult]) -> bool:
+        """Have one more perturbed base tried where the judge needs it and there is a way left; whether that was so."""
+        if not self._profile.most_seeds:
+            return False
+        cells = short_of_builds(self._scenarios, trials, self._chance.builds())
+        if not cells or not self._chance.grow(cells):
+            return False
+        self._go_null()
+        return True
 
     def _go_null(self) -> None:
-        if self._null is not None:
-            self._null.run([spec for spec in self._planned if spec.kernel is KernelRole.BASE])
+        self._chance.run([spec for spec in self._planned if spec.kernel is KernelRole.BASE])
 
     def _next_look(self, trials: Sequence[TrialResult], left_s: float) -> NextLook:
         if not self._profile.most_seeds or not self._laboratory.plan.sealed:
             return NextLook(wanted=())
-        changes = compare(self._scenarios, trials, self._null.builds() if self._null else ())
+        changes = compare(self._scenarios, trials, self._chance.builds())
         machines = self._laboratory.machines
         costs = _seconds_a_pair(trials)
         return next_look(
@@ -130,69 +136,6 @@ class Rounds:
             for seed in more.seeds
             for kernel in KernelRole
         ]
-
-    def _null_trials(self, repeat: Repeat | None) -> _NullTrials | None:
-        """Return what wanders without meaning anything: a perturbed base, or base itself where it does not repeat."""
-        laboratory = self._laboratory
-        if repeat is not None and not repeat.holds:
-            self._not_covered.append(
-                f"sealed trials are not repeatable here: {repeat.difference}; base's own spread was measured instead"
-            )
-            return _NullTrials(laboratory, self._kernels, AGAIN, again=True)
-        if not self._profile.perturbed:
-            return None
-        try:
-            trees = perturbed_base(laboratory.trees, cancellation=laboratory.cancellation)
-            if trees is None:
-                return None
-            kernels = laboratory.kernels(trees, run=laboratory.run.part(PERTURBED), compared=False)
-        except Cancelled:
-            raise
-        except (PatchFault, InfraError) as error:
-            self._not_covered.append(f"a perturbed base was not built: {error.message}")
-            return None
-        if not kernels.is_whole:
-            said = "; ".join([*(fault.message for fault in kernels.faults), *(gap.title for gap in kernels.gaps)])
-            self._not_covered.append(f"a perturbed base was not built: {said}")
-            return None
-        images = {build.image_sha256 for build in kernels.builds.values()}
-        if len(images) < len(kernels.builds):
-            self._not_covered.append(
-                "base compiled at another level of optimisation is the same code: chance was not measured"
-            )
-            return None
-        return _NullTrials(laboratory, kernels, PERTURBED)
-
-
-class _NullTrials:
-    """The trials of one kernel that means nothing, beside base's own."""
-
-    def __init__(self, laboratory: Laboratory, kernels: Kernels, name: str, *, again: bool | None = None) -> None:
-        self._laboratory = laboratory
-        self._name = name
-        # Base itself, once more, keeps its role; a perturbed base stands where patched does.
-        self._role = KernelRole.BASE if again else KernelRole.PATCHED
-        self._run: RunDirectory = laboratory.run.part(name)
-        self._runner = laboratory.runner(kernels, run=self._run, again=again)
-        self._done = {result.spec: result for result in self._run.read_trials()}
-
-    def run(self, of_base: Sequence[TrialSpec]) -> None:
-        """Run what stands beside those trials of base and is not done. Kernel's own tests have nothing to compare."""
-        wanted = [
-            dataclasses.replace(spec, kernel=self._role)
-            for spec in of_base
-            if not self._laboratory.scenarios[spec.scenario].selftests
-        ]
-        left = [spec for spec in wanted if spec not in self._done]
-        if not left:
-            return
-        with self._laboratory.steps.step("null", kernel=self._name, total=len(left)):
-            for result in self._laboratory.results(self._runner, left):
-                self._done[result.spec] = result
-
-    def builds(self) -> tuple[NullBuild, ...]:
-        """Return the build with its trials, as the judge takes it."""
-        return (NullBuild(name=self._name, trials=tuple(self._done.values())),)
 
 
 def _seconds_a_pair(trials: Sequence[TrialResult]) -> Mapping[Cell, float]:

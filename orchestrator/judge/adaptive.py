@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.judge.compare import LOOKS
+from orchestrator.judge.compare import LOOKS, STANDS_OUT
 from orchestrator.judge.pairs import Cell
 from orchestrator.model.scenario import Direction
 from orchestrator.model.verdict import Change, MetricChange
@@ -21,9 +21,6 @@ STEPS = (3, 6, 12)
 """How many seeds a cell has at each look."""
 
 MOST = STEPS[-1]
-
-STANDS_OUT = 0.05
-"""A metric without a direction whose probability (uncorrected) is below this gets more seeds before it is called unclear."""
 
 assert len(STEPS) == LOOKS  # noqa: S101 - the levels are shared among the looks that there are
 

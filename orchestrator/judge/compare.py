@@ -41,6 +41,10 @@ Not shared among looks: a later look takes the earlier one's doubt away. What a 
 """
 
 
+STANDS_OUT = 0.05
+"""A metric that is unclear and whose probability (uncorrected) is below this is worth more trials."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NullBuild:
     """Base, built once more so that it differs without meaning anything, and its trials (their role does not matter)."""
@@ -101,17 +105,46 @@ def compare(
     one kernel has it and the other has not. ``repeatable`` says whether a trial comes out the same when it is run again:
     where it does not, a single pair shows nothing.
     """
+    cases = _cases(scenarios, trials, null_builds)
+    judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
+    changes = _judged(judged, _estimated(judged), repeatable=repeatable)
+    found = [changes.get(at) or _not_compared(case) for at, case in enumerate(cases)]
+    return in_order([change for change in found if change is not None])
+
+
+def short_of_builds(
+    scenarios: Sequence[Scenario], trials: Iterable[TrialResult], null_builds: Sequence[NullBuild]
+) -> tuple[Cell, ...]:
+    """Return where a metric is unclear for want of perturbed builds, though it stands out: more seeds would not help.
+
+    What builds move in all seeds alike is then most of the spread, and known no better than there are builds.
+    """
+    cases = _cases(scenarios, trials, null_builds)
+    judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
+    found = _estimated(judged)
+    changes = _judged(judged, found, repeatable=True)
+    return tuple(
+        dict.fromkeys(
+            judged[at].cell
+            for at, estimate in found.items()
+            if isinstance(estimate, Estimate)
+            and changes[at].change is Change.UNCLEAR
+            and estimate.p_moved <= STANDS_OUT
+            and estimate.shift > estimate.null.variance / 2
+        )
+    )
+
+
+def _cases(
+    scenarios: Sequence[Scenario], trials: Iterable[TrialResult], null_builds: Sequence[NullBuild]
+) -> list[_Case]:
     by_name = {scenario.name: scenario for scenario in scenarios}
     nulls = [_by_spec(build) for build in null_builds]
-    cases = [
+    return [
         _case(by_name.get(cell[0]), cell, name, pairs=pairs, nulls=nulls)
         for cell, pairs in pairs_by_cell(trials).items()
         for name in names_in(pairs)
     ]
-    judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
-    changes = _judged(judged, repeatable=repeatable)
-    found = [changes.get(at) or _not_compared(case) for at, case in enumerate(cases)]
-    return in_order([change for change in found if change is not None])
 
 
 def _by_spec(build: NullBuild) -> dict[tuple[Cell, int, bool], TrialResult]:
@@ -153,13 +186,19 @@ def _case(
     )
 
 
-def _judged(cases: Mapping[int, _Case], *, repeatable: bool) -> dict[int, MetricChange]:
-    """Return the changes of the metrics that both kernels have, with their numbers."""
+def _estimated(cases: Mapping[int, _Case]) -> dict[int, Estimate | RankEstimate | None]:
+    """Return the effects of the metrics that both kernels have, with their numbers."""
     found: dict[int, Estimate | RankEstimate | None] = {
         at: rank_estimate(_observed(case)) for at, case in cases.items() if case.is_live
     }
     sealed = {at: case for at, case in cases.items() if not case.is_live}
-    found |= dict(zip(sealed, estimates([_observed(case) for case in sealed.values()]), strict=True))
+    return found | dict(zip(sealed, estimates([_observed(case) for case in sealed.values()]), strict=True))
+
+
+def _judged(
+    cases: Mapping[int, _Case], found: Mapping[int, Estimate | RankEstimate | None], *, repeatable: bool
+) -> dict[int, MetricChange]:
+    """Return the changes of the metrics that both kernels have, with their numbers."""
     corrected: dict[int, float] = {}
     for primary in (True, False):
         tier = {

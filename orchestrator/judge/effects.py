@@ -66,12 +66,14 @@ class Estimate:
 
     ``own`` is by what the metric itself showed: for the interval and for equivalence, at levels that few degrees of
     freedom can bear. ``null`` is never less and has what behaves alike in it: for accusing, far out in the tail.
+    ``shift`` is the part of ``null``'s variance that perturbed builds moved in all seeds alike.
     """
 
     mean: float
     own: Spread
     null: Spread
     margin: float
+    shift: float = 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -104,12 +106,14 @@ def estimates(observed: Sequence[Observed]) -> list[Estimate | None]:
         if own is None:
             found.append(None)
             continue
+        wider = _wider(alike, kin_shift[each.kin])
         found.append(
             Estimate(
                 mean=fmean(each.moves),
                 own=_of_mean(each, own, alike),
-                null=_of_mean(each, _wider(own, kin_wander[each.kin]) or own, _wider(alike, kin_shift[each.kin])),
+                null=_of_mean(each, _wider(own, kin_wander[each.kin]) or own, wider),
                 margin=each.scale.margin,
+                shift=wider.variance if wider else 0.0,
             )
         )
     return found

@@ -15,6 +15,10 @@ PERTURBATION = "$(if $(CONFIG_CC_OPTIMIZE_FOR_SIZE),-O2,-Os)"
 """The other one of the two levels that the kernel itself offers, so that it is known to build and to boot."""
 
 
+PERTURBATIONS = (PERTURBATION, "-O3", "-O1")
+"""What ``flag`` may be, in the order in which they are tried. Only the first is sure to build whatever the file."""
+
+
 def perturbed_base(trees: Trees, *, cancellation: Cancellation, flag: str = PERTURBATION) -> Trees | None:
     """Return trees whose patched is base with the C files that the series changes compiled with ``flag``.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.judge.compare import LOOKS, PRIMARY_LEVEL, NullBuild, compare
+from orchestrator.judge.compare import LOOKS, PRIMARY_LEVEL, NullBuild, compare, short_of_builds
 from orchestrator.judge.wording import sentence_on_change
 from orchestrator.model.scenario import Direction, Metric
 from orchestrator.model.trial import Status, TrialResult
@@ -106,6 +106,36 @@ def test_metric_that_a_kernel_moves_which_means_nothing_then_nobody_is_accused()
     (found,) = compare(SCENARIOS, trials, [null])
     assert found.change is Change.UNCLEAR
     assert not found.suspect
+
+
+def moved_everywhere(*shifts: float) -> list[NullBuild]:
+    return [
+        NullBuild(name="null", trials=tuple(trial(spec(BASE, seed), {"down": 10000 + shift}) for seed in (1, 2, 3)))
+        for shift in shifts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patched", "shifts", "short"),
+    [
+        # far out of what one build moves, and one build is not much to know it by
+        ((90000.0,) * 3, (600.0,), True),
+        # two builds are
+        ((90000.0,) * 3, (600.0, -500.0), False),
+        # nothing is moved but by the patch: proven as it is
+        ((90000.0,) * 3, (0.0,), False),
+        # no further than what means nothing
+        ((10700.0,) * 3, (600.0,), False),
+        # what is open is how far seeds go apart
+        ((12000.0, 16000.0, 11000.0), (1.0,), False),
+    ],
+)
+def test_more_perturbed_builds_are_wanted_where_their_number_is_what_leaves_a_metric_unclear(
+    patched: tuple[float, ...], shifts: tuple[float, ...], *, short: bool
+) -> None:
+    trials = seeds("down", (10000.0,) * 3, patched)
+    wanted = short_of_builds(SCENARIOS, trials, moved_everywhere(*shifts))
+    assert wanted == ((("memcg-limit", "two-node"),) if short else ())
 
 
 def test_perturbed_build_that_failed_or_lacks_the_metric_is_no_reference() -> None:

@@ -10,9 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from orchestrator.chance import Chance
 from orchestrator.errors import Cancelled, InfraError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
+from orchestrator.judge.compare import compare
 from orchestrator.judge.findings import CONFIRMATIONS
 from orchestrator.kernels import Kernels
 from orchestrator.laboratory import Laboratory
@@ -20,13 +22,16 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import Plan, Profile
 from orchestrator.model.scenario import Direction
 from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
+from orchestrator.model.verdict import Change
 from orchestrator.plan import planned_trials
 from orchestrator.repeating import first_difference
 from orchestrator.rounds import Rounds, RoundsDone
 from orchestrator.store.run_directory import RunDirectory
-from tests.unit.record_builder import BASE, PATCHED, metric, scenario, topology, trial
+from orchestrator.tree.perturb import PERTURBATIONS
+from tests.unit.record_builder import BASE, PATCHED, build, metric, scenario, topology, trial
 
 Try = Callable[[TrialSpec, str], TrialResult]
+BUILD = build(PATCHED)
 SCENARIO = scenario(metrics=(metric("down", Direction.DOWN),))
 
 
@@ -38,6 +43,8 @@ class FakeLaboratory:
     tried: Try
     plan: Plan
     perturbed_error: InfraError | None = None
+    same_image: bool = False
+    """Whether base compiled in other ways is always the same code."""
     ran: list[tuple[str, TrialSpec]] = dataclasses.field(default_factory=list)
     machines: int = 2
 
@@ -50,7 +57,8 @@ class FakeLaboratory:
     def kernels(self, trees: object, *, run: RunDirectory, compared: bool) -> Kernels:
         if self.perturbed_error:
             raise self.perturbed_error
-        return Kernels(builds={})
+        image = "aa" if self.same_image else run.path.name
+        return Kernels(builds={PATCHED: dataclasses.replace(BUILD, image_sha256=image)})
 
     def runner(self, kernels: Kernels, *, run: RunDirectory | None = None, again: bool | None = None) -> RunDirectory:
         return run or self.run
@@ -77,7 +85,7 @@ def profile(**options: Any) -> Profile:
 
 @pytest.fixture
 def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeLaboratory]:
-    monkeypatch.setattr("orchestrator.rounds.perturbed_base", lambda *_, **__: object())
+    monkeypatch.setattr("orchestrator.chance.perturbed_base", lambda *_, **__: object())
 
     def made(tried: Try, **options: Any) -> FakeLaboratory:
         chosen = profile(**options)
@@ -96,7 +104,8 @@ def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 def rounds(laboratory: FakeLaboratory) -> RoundsDone:
-    return Rounds(cast("Laboratory", laboratory), Kernels(builds={})).run()
+    base = dataclasses.replace(BUILD, role=BASE, image_sha256="aa")
+    return Rounds(cast("Laboratory", laboratory), Kernels(builds={BASE: base})).run()
 
 
 def of(base: float, patched: float) -> Try:
@@ -169,6 +178,88 @@ def test_rounds_when_the_perturbed_base_does_not_build_then_it_is_said_and_the_r
     assert done.null_builds == ()
     assert done.not_covered == ("a perturbed base was not built: gcc was killed",)
     assert len(done.trials) == 2
+
+
+def test_rounds_when_base_compiled_otherwise_is_the_same_code_then_it_is_said(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(of(100, 100), perturbed=True)
+    lab.same_image = True
+    done = rounds(lab)
+    assert done.null_builds == ()
+    assert done.not_covered == ("base compiled in other ways is the same code: chance was not measured",)
+
+
+def moved_by_chance(by: dict[str, float], patched: float) -> Try:
+    """Return what tries kernels that wander by ``by``, a part of the run each, in all seeds alike."""
+
+    def tried(spec: TrialSpec, part: str) -> TrialResult:
+        value = 10000 * (1 + by.get(part, 0.0)) if spec.kernel is BASE or part else patched
+        return trial(spec, {"down": value + spec.seed})
+
+    return tried
+
+
+CHANCE = {"perturbed": 0.06, "perturbed-2": -0.05, "perturbed-3": 0.04}
+
+
+def test_rounds_when_one_perturbed_base_cannot_tell_then_another_is_made_and_no_seed_is_spent(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(moved_by_chance(CHANCE, 90000.0), seeds=(1, 2, 3), most_seeds=12, perturbed=True)
+    done = rounds(lab)
+    assert [null.name for null in done.null_builds] == ["perturbed", "perturbed-2"]
+    assert {len(null.trials) for null in done.null_builds} == {3}
+    assert seeds_of(done, PATCHED) == [1, 2, 3]
+    changes = [compare([SCENARIO], done.trials, done.null_builds[:count])[0].change for count in (1, 2)]
+    assert changes == [Change.UNCLEAR, Change.REGRESSED]
+
+
+def test_rounds_when_another_scenario_turns_out_to_need_it_then_a_perturbed_base_that_is_there_runs_it_too(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    chance = Chance(cast("Laboratory", laboratory(of(1, 1), perturbed=True)), Kernels(builds={}))
+    chance.begin(None)
+    here, there = ("memcg-limit", "two-node"), ("memcg-limit", "one-node")
+    specs = [TrialSpec(kernel=BASE, scenario=name, topology=where, seed=1) for name, where in (here, there)]
+    counts: list[list[int]] = []
+    while chance.grow([here if not counts else there]):
+        chance.run(specs)
+        counts.append([len(null.trials) for null in chance.builds()])
+    assert counts == [[2, 1], [2, 2], [2, 2, 1]]
+
+
+def test_rounds_when_a_perturbed_base_goes_as_far_as_the_patch_then_nobody_is_accused(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(moved_by_chance(CHANCE, 10700.0), seeds=(1, 2, 3), most_seeds=3, perturbed=True)
+    done = rounds(lab)
+    (change,) = compare([SCENARIO], done.trials, done.null_builds)
+    assert (len(done.null_builds), change.change, change.suspect) == (1, Change.UNCLEAR, False)
+
+
+def test_rounds_when_there_is_no_time_or_no_seed_to_add_then_one_perturbed_base_is_all(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    for options in ({"most_seeds": 0}, {"most_seeds": 12, "budget_s": 1e-9}):
+        tried = moved_by_chance(CHANCE, 90000.0)
+        done = rounds(laboratory(tried, seeds=(1, 2, 3), perturbed=True, **options))
+        assert [null.name for null in done.null_builds] == ["perturbed"]
+
+
+def test_rounds_when_a_further_perturbed_base_does_not_build_then_the_next_is_tried(
+    laboratory: Callable[..., FakeLaboratory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object, *, flag: str, **__: object) -> object:
+        if flag == PERTURBATIONS[1]:
+            raise InfraError("gcc does not like it")
+        return object()
+
+    monkeypatch.setattr("orchestrator.chance.perturbed_base", refuse)
+    tried = moved_by_chance(CHANCE, 90000.0)
+    done = rounds(laboratory(tried, seeds=(1, 2, 3), most_seeds=12, perturbed=True))
+    assert [null.name for null in done.null_builds] == ["perturbed", "perturbed-3"]
+    assert "a perturbed base was not built: gcc does not like it" in done.not_covered
 
 
 def test_rounds_when_the_user_stops_the_perturbed_build_then_the_run_ends(
