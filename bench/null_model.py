@@ -4,8 +4,9 @@
 Base is built again and again with mm/zswap.o compiled in other ways, and the quick profile's cells are run on every one of
 these kernels with several sets of seeds, sealed. Nothing differs between them that means anything, so that every
 comparison of two of them is a comparison without an effect: each perturbed kernel against base with the same seeds, against the first of the perturbed
-ones, and each kernel against itself with other seeds. The judge sees each as a run of its own, with one more perturbed kernel
-beside it, as in a real run, and without further seeds: what it leaves open here a real run goes on with.
+ones, and each kernel against itself with other seeds. The judge sees each as a run of its own, with another perturbed kernel
+beside it, and up to two more where it asks for them, as in a real run, and without further seeds: what it leaves open here a
+real run goes on with.
 
 --aimed runs, instead of the profile's scenarios, those that a run adds for what a patch changes, all of them, each with
 the seeds that it has in a run as soon as one seed of it shows anything.
@@ -22,7 +23,7 @@ import datetime as dt
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from orchestrator.config.scenarios import scenarios
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.intake.reader import Wanted
-from orchestrator.judge.compare import NullBuild
+from orchestrator.judge.compare import NullBuild, short_of_builds
 from orchestrator.judge.decide import decide
 from orchestrator.kernels import Kernels
 from orchestrator.laboratory import Laboratory
@@ -43,14 +44,12 @@ from orchestrator.model.verdict import Outcome, Verdict
 from orchestrator.pipeline import TestRequest, profile_named, start_run
 from orchestrator.plan import aimed, planned_trials
 from orchestrator.tree.kbuild import with_makefile_lines
-from orchestrator.tree.perturb import PERTURBATION
+from orchestrator.tree.perturb import PERTURBATIONS
 
 NOTHING = Path(__file__).with_name("nothing.diff")
 OBJECT, FOLDER = "zswap.o", "mm"
 FLAGS = (
-    PERTURBATION,
-    "-O1",
-    "-O3",
+    *PERTURBATIONS,
     "-fno-inline-small-functions -fno-inline-functions-called-once",
     "-fno-tree-ter -fno-schedule-insns2 -falign-functions=64",
 )
@@ -120,17 +119,20 @@ def kernels_of(laboratory: Laboratory, flags: tuple[str, ...]) -> Iterator[tuple
         yield f"perturbed-{number}", kernels
 
 
-def as_run(old: Trials, new: Trials, null: Trials, laboratory: Laboratory) -> Verdict:
+def as_run(old: Trials, new: Trials, others: Sequence[Trials], laboratory: Laboratory) -> Verdict:
     """Judge ``new`` as if it were patched, set beside ``old``; seeds are renumbered so that the two are pairs."""
     records: list[TrialResult] = []
     for role, trials in ((KernelRole.BASE, old), (KernelRole.PATCHED, new)):
         records += _renumbered(trials, role)
-    return decide(
-        scenarios=list(laboratory.scenarios.values()),
-        planned=[record.spec for record in records],
-        trials=records,
-        null_builds=[NullBuild(name="null", trials=tuple(_renumbered(null, KernelRole.PATCHED)))],
-    )
+    known = list(laboratory.scenarios.values())
+    left = [
+        NullBuild(name=f"null {nr}", trials=tuple(_renumbered(other, KernelRole.PATCHED)))
+        for nr, other in enumerate(others[: len(PERTURBATIONS)])
+    ]
+    nulls = [left.pop(0)]
+    while left and short_of_builds(known, records, nulls):
+        nulls.append(left.pop(0))
+    return decide(scenarios=known, planned=[record.spec for record in records], trials=records, null_builds=nulls)
 
 
 def _renumbered(trials: Trials, role: KernelRole) -> list[TrialResult]:
@@ -140,20 +142,22 @@ def _renumbered(trials: Trials, role: KernelRole) -> list[TrialResult]:
     ]
 
 
-def comparisons(tables: Mapping[str, list[Trials]]) -> Iterator[tuple[str, Trials, Trials, Trials]]:
-    """Yield all comparisons: what it is, the two sides, and a third kernel with the first side's seeds."""
+def comparisons(tables: Mapping[str, list[Trials]]) -> Iterator[tuple[str, Trials, Trials, list[Trials]]]:
+    """Yield all comparisons: what it is, the two sides, and the other kernels with the first side's seeds."""
     names = list(tables)
+
+    def others(at: int, *sides: str) -> list[Trials]:
+        return [tables[name][at] for name in [*names[1:], names[0]] if name not in sides]
+
     for name in names[1:]:
-        third = next(other for other in names[1:] if other != name)
         for at, old in enumerate(tables["base"]):
-            yield f"base, {name}, set {at}", old, tables[name][at], tables[third][at]
+            yield f"base, {name}, set {at}", old, tables[name][at], others(at, "base", name)
     for name in names[2:]:
         for at, old in enumerate(tables[names[1]]):
-            yield f"{names[1]}, {name}, set {at}", old, tables[name][at], tables["base"][at]
+            yield f"{names[1]}, {name}, set {at}", old, tables[name][at], others(at, names[1], name)
     for name in names:
-        third = next(other for other in names[1:] if other != name)
         for one, other in combinations(range(len(tables[name])), 2):
-            yield f"{name}, sets {one} and {other}", tables[name][one], tables[name][other], tables[third][one]
+            yield f"{name}, sets {one} and {other}", tables[name][one], tables[name][other], others(one, name)
 
 
 def main() -> int:
@@ -188,8 +192,8 @@ def main() -> int:
             for name, kernels in kernels_of(laboratory, FLAGS[: options.flags])
         }
         counts: Counter[Outcome] = Counter()
-        for what, old, new, null in comparisons(tables):
-            verdict = as_run(old, new, null, laboratory)
+        for what, old, new, others in comparisons(tables):
+            verdict = as_run(old, new, others, laboratory)
             counts[verdict.outcome] += 1
             if verdict.outcome is not Outcome.PASS:
                 print(f"{what}: {verdict.outcome}: {' '.join(verdict.sentences)}", flush=True)
