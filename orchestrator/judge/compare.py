@@ -41,6 +41,9 @@ Not shared among looks: a later look takes the earlier one's doubt away. What a 
 """
 
 
+TIMES = frozenset({"ns", "ms", "s"})
+"""Units of time."""
+
 STANDS_OUT = 0.05
 """A metric that is unclear and whose probability (uncorrected) is below this is worth more trials."""
 
@@ -297,7 +300,7 @@ def _change(case: _Case, change: Change) -> MetricChange:
         scenario=case.cell[0],
         topology=case.cell[1],
         metric=case.name,
-        unit=case.metric.unit if case.metric else "",
+        unit=_unit(case),
         direction=str(case.direction),
         seeds=tuple(pair.seed for pair in case.pairs),
         base=case.base,
@@ -307,6 +310,12 @@ def _change(case: _Case, change: Change) -> MetricChange:
         smallest=_smallest(case),
         note=_note(case),
     )
+
+
+def _unit(case: _Case) -> str:
+    """Return the metric's unit; a live guest's time is not a machine's own, and says so."""
+    unit = case.metric.unit if case.metric else ""
+    return f"{unit} virtualised" if case.is_live and unit in TIMES else unit
 
 
 def _smallest(case: _Case) -> float:

@@ -30,6 +30,7 @@ BY_UNIT = {
     "pools": Interest(percent=5, absolute=0.5),
     # Sealed time is an instruction count; a patch that adds a few instructions to a call of 1 us is no news.
     "ns": Interest(percent=10, absolute=500),
+    "ms": Interest(percent=5, absolute=1),
     "s": Interest(percent=5, absolute=0.1),
 }
 

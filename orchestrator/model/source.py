@@ -13,7 +13,7 @@
 ``calls:FUNCTION``             how often a function of the kernel was entered (a count probe)
 ``latency:FUNCTION:WHAT``      how long its calls took, in ns: p50, p99, mean or max
 ``probe:NAME``                 a reading of :mod:`orchestrator.trial.probe_metrics`
-``mempress:OP[.REGION]:FIELD`` a field of the workload's own record, summed over the steps of that kind
+``mempress:OP[.REGION]:FIELD`` a field of the workload's own record, summed over the steps of that kind; ``ms``: the time
 ``derived:SOURCE-SOURCE``      the difference of two
 =============================  ======================================================================================
 """

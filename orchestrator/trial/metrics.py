@@ -25,6 +25,8 @@ HUGEPAGES = "/sys/kernel/mm/transparent_hugepage/"
 NODE = "/sys/devices/system/node/"
 ZONE = re.compile(r"Node (\d+), zone", re.ASCII)
 
+NS_A_MS = 1_000_000
+
 Values = dict[str, float]
 """A metric's values by what its name ends with: "" for the whole machine, ``@nodeN`` for a node."""
 
@@ -97,14 +99,15 @@ def _calls(function: str, metric: Metric, evidence: Evidence) -> float | None:
 
 
 def _of_workload(source: Source, lines: Sequence[Mapping[str, object]]) -> float | None:
-    """Sum a field over the workload's steps of one kind (and on one region)."""
+    """Sum a field over the workload's steps of one kind (and on one region); ``ms`` is the field ``ns`` in milliseconds."""
+    field, divisor = ("ns", NS_A_MS) if source.what == "ms" else (source.what, 1)
     values = [
         value
         for line in lines
         if line.get("op") == source.key and (not source.where or line.get("region") == source.where)
-        if isinstance(value := line.get(source.what), int) and not isinstance(value, bool)
+        if isinstance(value := line.get(field), int) and not isinstance(value, bool)
     ]
-    return float(sum(values)) if values else None
+    return sum(values) / divisor if values else None
 
 
 def _between(source: Source, metric: Metric, scenario: Scenario, evidence: Evidence) -> Values | None:

@@ -86,3 +86,10 @@ def test_arithmetic_of_ranks() -> None:
     assert rank_tail([4, 5, 6], [1, 2, 3]) == pytest.approx(1 / 20)
     assert rank_tail([1, 1], [1, 1]) == 1.0
     assert bootstrap_interval([5, 5, 5], [7, 7, 7]) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(("unit", "said"), [("ms", "ms virtualised"), ("pages", "pages")])
+def test_live_guests_time_says_that_it_is_not_a_machines_own(unit: str, said: str) -> None:
+    timed = scenario(metrics=(dataclasses.replace(metric("down", Direction.DOWN), unit=unit),))
+    (change,) = compare((timed,), [live("base", 1, 100.0), live("patched", 1, 100.0)])
+    assert change.unit == said

@@ -128,9 +128,9 @@ EVIDENCE = Evidence(
     ),
     probes=Probes(placed={}, totals=(), lost=0),
     workload=[
-        {"op": "pageout", "region": "hot", "resident": 3},
-        {"op": "pageout", "region": "hot", "resident": 4},
-        {"op": "pageout", "region": "cold", "resident": 5},
+        {"op": "pageout", "region": "hot", "resident": 3, "ns": 1_000_000},
+        {"op": "pageout", "region": "hot", "resident": 4, "ns": 1_000_000},
+        {"op": "pageout", "region": "cold", "resident": 5, "ns": 2_500_000},
     ],
     nodes=2,
 )
@@ -158,6 +158,8 @@ def of_source(source: str, **keys: str | bool) -> dict[str, float]:
         ("calls:zswap_store", 8),
         ("mempress:pageout.hot:resident", 7),
         ("mempress:pageout:resident", 12),
+        ("mempress:pageout:ns", 4_500_000),
+        ("mempress:pageout:ms", 4.5),
         ("derived:vmstat:pswpout-vmstat:zswpwb", 100),
     ],
 )
