@@ -3,7 +3,7 @@
 
 Runs sealed trials of ONE kernel (base; with --patch: base with that patch on it, as "patched"), without a comparison:
 what a kernel without our patch has to pass, which functions of zswap each scenario enters, and how long it takes.
-Without --scenario and --profile all scenarios, without --topology and --profile the five of the issue.
+Without --scenario and --profile all scenarios, without --topology and --profile the full profile's five.
 
 Prints a line a trial as it ends, every check that is not a PASS, and at the end the table of functions (Markdown, to
 --table FILE as well). Exits 1 when a trial ends in FAIL or ERROR.
