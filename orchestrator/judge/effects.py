@@ -141,12 +141,15 @@ def _wander(each: Observed) -> Spread | None:
 
 
 def _shift(each: Observed) -> Spread | None:
-    """Return the variance of what a kernel that means nothing does in all seeds alike; None without perturbed builds."""
-    found = []
+    """Return the variance of what a kernel that means nothing does in all seeds alike; None without perturbed builds.
+
+    The builds' moves are draws of one distribution, so that each is a degree of freedom.
+    """
+    squares = []
     for null in each.nulls:
         noise = variance(null) / len(null) if len(null) > 1 else 0.0
-        found.append(Spread(variance=max(0.0, fmean(null) ** 2 - noise), df=1))
-    return pool_of(found)
+        squares.append(max(0.0, fmean(null) ** 2 - noise))
+    return Spread(variance=fmean(squares), df=len(squares)) if squares else None
 
 
 def _pooled(spreads: Iterable[Spread | None]) -> Spread | None:

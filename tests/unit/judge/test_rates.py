@@ -105,10 +105,13 @@ def test_effect_just_as_large_as_the_smallest_of_interest_is_rarely_called_the_s
     assert edge.count(Change.SAME) / len(edge) <= 0.05
 
 
-def with_null_builds(builds: int, *, runs: int, effect: float = 0.0) -> tuple[Counter[str], list[Change]]:
+def with_null_builds(
+    builds: int, *, runs: int, effect: float = 0.0, moved: bool = False
+) -> tuple[Counter[str], list[Change]]:
     """Runs of kernels that move some metrics in all seeds alike though they mean nothing, beside ``builds`` such of base.
 
-    Returns how many runs accuse or tell of a change that is none, and what became of metrics that have ``effect``.
+    Returns how many runs accuse or tell of a change that is none, and what became of exact metrics that have ``effect``:
+    of those that are ``moved`` by kernels that mean nothing, or of the others.
     """
     rng = random.Random(99)
     false: Counter[str] = Counter()
@@ -134,7 +137,7 @@ def with_null_builds(builds: int, *, runs: int, effect: float = 0.0) -> tuple[Co
         true += [
             change.change
             for key, change in zip(keys, changes, strict=True)
-            if key in hit and known[key].noise is Noise.EXACT and not wanders[key[0], stem_of(key[2])]
+            if key in hit and known[key].noise is Noise.EXACT and bool(wanders[key[0], stem_of(key[2])]) is moved
         ]
     return false, true
 
@@ -146,6 +149,23 @@ def test_kernels_that_mean_nothing_and_move_all_seeds_alike_are_told_by_one_pert
     assert blind[Change.REGRESSED] >= 5
     assert told[Change.REGRESSED] == 0
     assert told[Change.CHANGED] + told[Change.IMPROVED] <= 2
+
+
+@pytest.mark.parametrize("builds", [2, 3])
+def test_further_perturbed_builds_accuse_no_more_often(builds: int) -> None:
+    told, _ = with_null_builds(builds, runs=60)
+    assert told[Change.REGRESSED] == 0
+    assert told[Change.CHANGED] + told[Change.IMPROVED] <= 2
+
+
+def test_effect_on_a_metric_that_perturbed_builds_move_is_found_with_two_of_them_and_not_with_one() -> None:
+    def found(builds: int) -> float:
+        _, changes = with_null_builds(builds, runs=60, effect=2.3, moved=True)
+        assert len(changes) >= 5
+        return sum(change in MOVED for change in changes) / len(changes)
+
+    assert found(1) <= 0.2
+    assert found(2) >= 0.5
 
 
 def test_effect_on_a_metric_that_perturbed_builds_do_not_move_is_still_found() -> None:
