@@ -66,7 +66,9 @@ SeedsOption = Annotated[int, typer.Option("--seeds", min=0, metavar="N", help="N
 BudgetOption = Annotated[
     str | None,
     typer.Option(
-        "--budget", metavar="TIME", help="Time for more seeds and perturbed bases where a metric is undecided: 90s, 10m, 1h; 0 for none."
+        "--budget",
+        metavar="TIME",
+        help="Time for more seeds and perturbed bases where a metric is undecided: 90s, 10m, 1h; 0 for none.",
     ),
 ]
 PerturbedOption = Annotated[
