@@ -17,6 +17,7 @@ from orchestrator.trial.metrics import Evidence, measured_metrics
 from orchestrator.trial.request import (
     COUNTS,
     EXIT_STATUS,
+    KMEMLEAK,
     MEMPRESS,
     PROBES,
     SAMPLES,
@@ -121,13 +122,29 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 def _of_the_machine(request: TrialRequest, files: Mapping[str, bytes]) -> list[Check]:
     """Check what can be checked of every trial, however it ended."""
     log = _text(files, TRIAL_LOG).splitlines()
+    looked = [check_leaks(_text(files, KMEMLEAK).strip())] if KMEMLEAK in files else []
     return [
         checking.check_topology(
             request.topology, records.parse_topology(_text(files, TOPOLOGY)), share=request.architecture.shadow_share
         ),
         checking.check_exit(counter_of(_text(files, EXIT_STATUS)), log),
         checking.check_settled(log),
+        *looked,
     ]
+
+
+def check_leaks(said: str) -> Check:
+    """Say whether leaks were looked for at the end; those that were found are the kernel log's.
+
+    kmemleak switches itself off where an allocation of its own fails (kmemleak_disable() in mm/kmemleak.c).
+    """
+    if said == "scanned":
+        return Check(
+            name="kmemleak", status=Status.PASS, message="scanned twice; what was found is in the kernel's log"
+        )
+    return Check(
+        name="kmemleak", status=Status.SKIP, message="kmemleak had switched itself off: leaks were not looked for"
+    )
 
 
 def _measured(request: TrialRequest, samples: tuple[Sample, ...], files: Mapping[str, bytes]) -> Measured:

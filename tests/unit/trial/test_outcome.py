@@ -42,6 +42,20 @@ def test_result_when_the_topology_was_another_then_is_an_error_of_ours() -> None
     assert (result.status, "2 nodes instead of 4" in result.message) == (Status.ERROR, True)
 
 
+@pytest.mark.parametrize(
+    ("said", "status"), [(b"scanned\n", Status.PASS), (b"off\n", Status.SKIP), (b"\xff", Status.SKIP)]
+)
+def test_result_when_the_kernel_has_kmemleak_then_says_whether_leaks_were_looked_for(
+    said: bytes, status: Status
+) -> None:
+    result = judged(real_files(kmemleak=said))
+    assert (check_of(result, "kmemleak").status, result.status) == (status, Status.PASS)
+
+
+def test_result_when_the_kernel_has_no_kmemleak_then_does_not_speak_of_it() -> None:
+    assert not [check for check in judged(real_files()).checks if check.name == "kmemleak"]
+
+
 def test_result_when_a_page_was_wrong_then_fails_though_other_things_went_wrong_too() -> None:
     bad = (
         b'{"bad_page":{"region":"flood","page":3,"address":"0x7f","offset":1,"expected":"aa","found":"bb",'
