@@ -118,7 +118,8 @@ def main() -> int:
     arguments = parser.parse_args()
     profile = wanted(arguments)
     role = KernelRole.PATCHED if arguments.patch else KernelRole.BASE
-    waivers, today = read_waivers(), dt.datetime.now(dt.UTC).date().isoformat()
+    waivers = [waiver for waiver in read_waivers() if waiver.is_about(arguments.flavour)]
+    today = dt.datetime.now(dt.UTC).date().isoformat()
     results = []
     with tempfile.TemporaryDirectory(prefix="survey-") as scratch:
         laboratory = opened(arguments, profile, arguments.keep or Path(scratch))

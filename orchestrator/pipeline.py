@@ -179,7 +179,8 @@ class Pipeline:
         self._steps.subscribe(self._run.append_event)
         laboratory = aim(Laboratory(self._run, steps=self._steps, cancellation=self._cancellation))
         plan = laboratory.plan
-        waivers = read_waivers([Path(path) for path in plan.waivers])
+        shipped_and_own = read_waivers([Path(path) for path in plan.waivers])
+        waivers = [waiver for waiver in shipped_and_own if waiver.is_about(plan.flavour)]
         described = {**scenarios(), **laboratory.scenarios}
         claims = read_claims(
             [Path(path) for path in plan.claims], scenarios=described, topologies=laboratory.topologies

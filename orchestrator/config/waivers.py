@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ class WaiverTable(Strict):
     link: str = ""
     scenario: Text = "*"
     topology: Text = "*"
+    flavour: Text = "*"
 
     @field_validator("name")
     @classmethod
@@ -34,6 +36,14 @@ class WaiverTable(Strict):
         if not name.strip("*? "):
             raise ValueError("a waiver must say which failure it is about")
         return name
+
+    @field_validator("flavour")
+    @classmethod
+    def check_flavour(cls, flavour: str) -> str:
+        """Refuse one that fits no flavour: such a waiver would never be missed."""
+        if not any(fnmatchcase(known, flavour) for known in catalog.flavours()):
+            raise ValueError(f"no flavour is called {flavour}; there are {', '.join(catalog.flavours())}")
+        return flavour
 
 
 class WaiversFile(Strict):
@@ -51,9 +61,9 @@ def read_waivers(paths: Sequence[Path] = ()) -> tuple[Waiver, ...]:
     shipped = catalog.CATALOG / "waivers.toml"
     waivers = _read(shipped, source=shipped.name)
     waivers += [waiver for path in paths for waiver in _read(path, source=str(path))]
-    seen: dict[tuple[str, str, str], Waiver] = {}
+    seen: dict[tuple[str, ...], Waiver] = {}
     for waiver in waivers:
-        other = seen.setdefault((waiver.name, waiver.scenario, waiver.topology), waiver)
+        other = seen.setdefault((waiver.name, waiver.scenario, waiver.topology, waiver.flavour), waiver)
         if other is not waiver:
             raise UserError(
                 f"'{waiver.name}' is waived twice: in {other.source} and in {waiver.source}", hint="remove one of them"

@@ -29,11 +29,13 @@ def written(folder: Path, text: str) -> Path:
 
 def test_read_waivers_when_nothing_is_named_then_the_shipped_ones_are_read() -> None:
     shipped = {waiver.name: waiver for waiver in read_waivers()}
-    assert set(shipped) == {"*test_no_kmem_bypass*", "*test_memcg_low*"}
+    assert set(shipped) == {"*test_no_kmem_bypass*", "*test_memcg_low*", "*test_memcg_reclaim*"}
     waiver = shipped["*test_no_kmem_bypass*"]
     assert (waiver.expires, waiver.source, waiver.topology) == ("2027-06-01", "waivers.toml", "*")
     assert "7 of 11" in waiver.reason
     assert shipped["*test_memcg_low*"].topology == "cpuless"
+    assert [each.is_about("plain") for each in shipped.values()] == [True, True, False]
+    assert all(each.is_about("debug") for each in shipped.values())
 
 
 def test_read_waivers_when_a_file_is_named_then_its_waivers_come_after_the_shipped_ones(tmp_path: Path) -> None:
@@ -63,6 +65,7 @@ def test_read_waivers_when_a_file_is_empty_then_it_waives_nothing(tmp_path: Path
         (ENTRY.replace("2027-01-31", "2027-01-31T12:00:00"), "waiver.0.expires"),
         (ENTRY.replace("the counter is known to be missing", "flaky"), "waiver.0.reason"),
         (ENTRY.replace("invariant I4", "**"), "a waiver must say which failure it is about"),
+        (ENTRY + 'flavour = "debg*"\n', "no flavour is called debg*"),
         (ENTRY + 'until = "then"\n', "waiver.0.until: Extra inputs are not permitted"),
         ("[[waivers]]\n", "waivers: Extra inputs are not permitted"),
         ("[[waiver]\n", "is not valid TOML"),
