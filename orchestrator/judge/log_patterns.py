@@ -109,7 +109,9 @@ PATTERNS: tuple[LogPattern, ...] = (
     _pattern(LogKind.BUG, r"BUG: "),
     # mm/slub.c: "BUG kmalloc-64 (Not tainted): Redzone overwritten".
     _pattern(LogKind.BUG, r"BUG \S+ \((?:Not tainted|Tainted|G|P)"),
-    _pattern(LogKind.WARNING, r"WARNING: "),
+    # But not what unwind_next_frame() (arch/x86/kernel/unwind_frame.c) says of a stack that it cannot follow. It cannot where an
+    # interrupt came into an optimised kprobe's buffer, which keeps no frame pointer: our own probes, then.
+    _pattern(LogKind.WARNING, r"WARNING: (?!kernel stack (?:regs|frame pointer) at )"),
     _pattern(LogKind.OOM_KILL, r".+ invoked oom-killer: "),
     _pattern(LogKind.OOM_KILL, r"oom-kill:"),
     _pattern(LogKind.OOM_KILL, r"(?:Memory cgroup out|Out) of memory(?: \([^)]*\))?: Killed process"),

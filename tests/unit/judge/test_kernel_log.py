@@ -94,6 +94,20 @@ def test_scan_of_a_single_line_then_its_kind(line: str, kind: LogKind) -> None:
         assert [finding.kind for finding in scan_kernel_log(BANNER + stamp + line).findings] == [kind]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        # A trial of an unpatched kernel, debug flavour: the timer's interrupt came into an optimised kprobe's buffer.
+        "WARNING: kernel stack regs at 000000008310d018 in mempress:102 has bad 'bp' value 000000009db44322",
+        "WARNING: kernel stack frame pointer at 000000008310d018 in mempress:102 has bad value 000000009db44322",
+    ],
+)
+def test_scan_when_the_unwinder_lost_its_way_then_clean(line: str) -> None:
+    dump = "unwind stack type:1 next_sp:0000000000000000 mask:0x6 graph_idx:0"
+    log = f"{BANNER}[   47.372471] {line}\n[   47.372506] {dump}\n"
+    assert scan_kernel_log(log).is_clean
+
+
 @pytest.mark.parametrize("text", ["", "\n\r\n", "SeaBIOS\nBooting from ROM..", "[    1.000000] no banner\n"])
 def test_scan_when_there_is_no_kernel_log_then_a_problem_and_not_clean(text: str) -> None:
     result = scan_kernel_log(text)
