@@ -16,9 +16,11 @@ hook_open() {
 	put max "$CGROUP/load/memory.zswap.max"
 }
 
-# shrink: ask all shrinkers for what they have, zswap's too.
+# shrink: ask all shrinkers for what they have, zswap's last: drop_slab() goes round again while a round has freed something, and
+# a second round, for dentries' sake, would write back what the first only aged (seen with a seed).
 shrink() {
-	put Y "$ZSWAP/shrinker_enabled" &&
+	put 2 /proc/sys/vm/drop_caches &&
+		put Y "$ZSWAP/shrinker_enabled" &&
 		put 2 /proc/sys/vm/drop_caches &&
 		put N "$ZSWAP/shrinker_enabled"
 }
