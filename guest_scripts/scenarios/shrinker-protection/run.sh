@@ -25,8 +25,9 @@ shrink() {
 		put N "$ZSWAP/shrinker_enabled"
 }
 
-# The first visit of an entry only clears its reference bit; the others, of dentries and the like, are emptied as well.
-hook_age() { shrink && sample aged; }
+# The first visit of an entry only clears its reference bit. Twice: a round visits twice as many as zswap_shrinker_count() says
+# (do_shrink_slab() in mm/shrinker.c), and that is scaled by how well they compress.
+hook_age() { shrink && shrink && sample aged; }
 
 hook_protected() { shrink && sample protected; }
 
