@@ -55,15 +55,14 @@ def test_hook_when_many_processes_ask_then_each_gets_the_answer_to_its_own(
     mempress: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMPRESS_HOOKS", str(tmp_path))
+    for number in range(1, 9):
+        (tmp_path / f"workload{number}").write_text("step hook h0\n" * 4 + f"step hook h{number}\n")
+    # One shell starts them all: a child of this process holds, until it is the program it is to be, the server's end of
+    # the FIFO, and so another one's answer would seem to have ended before it came.
+    script = 'for n in 1 2 3 4 5 6 7 8; do "$0" "$1/workload$n" --seed 1 >/dev/null 2>"$1/stderr$n" & done; wait'
     with hook_server(tmp_path, lambda name: f"{name[1:]}\n") as asked:
-        started = []
-        for number in range(1, 9):
-            workload = tmp_path / f"workload{number}"
-            workload.write_text("step hook h0\n" * 4 + f"step hook h{number}\n")
-            started.append(
-                subprocess.Popen([mempress, workload, "--seed", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            )
-        stderr = [process.communicate(timeout=60)[1].decode() for process in started]
+        subprocess.run(["sh", "-c", script, mempress, tmp_path], check=True, timeout=60)
+    stderr = [(tmp_path / f"stderr{number}").read_text() for number in range(1, 9)]
     assert stderr == [f"mempress: the hook h{number} failed with status {number}\n" for number in range(1, 9)]
     assert len(asked) == 40
 
