@@ -11,8 +11,8 @@ from email.utils import getaddresses
 
 from orchestrator.errors import UserError
 from orchestrator.mail.prepare import PreparedMail
-from orchestrator.report.mail_headers import Address, require_address
-from orchestrator.report.mail_thread import Recipients
+from orchestrator.report.mail.headers import Address, require_address
+from orchestrator.report.mail.thread import Recipients
 
 LONGEST_LINE = 998
 _OURS_ALONE = re.compile(rb"(?:bcc|fcc|status|x-status|x-mutt-[a-z-]+)", re.IGNORECASE)

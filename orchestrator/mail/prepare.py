@@ -14,9 +14,9 @@ from orchestrator.model.mail import EarlierReport, MailPolicy, Merged
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Message, Series
 from orchestrator.model.verdict import Change, Outcome
-from orchestrator.report.mail import Occasion, compose, is_for_lists
-from orchestrator.report.mail_headers import Address, is_message_id, read_address, require_address
-from orchestrator.report.mail_thread import (
+from orchestrator.report.mail.compose import Occasion, compose, is_for_lists
+from orchestrator.report.mail.headers import Address, is_message_id, read_address, require_address
+from orchestrator.report.mail.thread import (
     Recipients,
     answered,
     is_list,

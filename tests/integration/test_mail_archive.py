@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.report.mail import ComposedMail
-from orchestrator.report.mail_thread import answered
+from orchestrator.report.mail.compose import ComposedMail
+from orchestrator.report.mail.thread import answered
 from tests.command import COMMAND, REPOSITORY
 from tests.integration.archive import Archive, running_archive
 from tests.unit.intake.test_messages import read

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.config.mail_policy import mail_policy, user_templates
 from orchestrator.errors import UserError
 from orchestrator.model.mail import Encryption, Wish
-from orchestrator.report.mail_headers import Address
-from orchestrator.report.mail_thread import policy_of
+from orchestrator.report.mail.headers import Address
+from orchestrator.report.mail.thread import policy_of
 
 
 @pytest.fixture(autouse=True)

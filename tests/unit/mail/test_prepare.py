@@ -11,7 +11,7 @@ from orchestrator.mail.prepare import NOBODY, series_key
 from orchestrator.model.mail import ListPolicy, MailPolicy, Wish
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Message
-from orchestrator.report.mail_headers import is_address, read_address
+from orchestrator.report.mail.headers import is_address, read_address
 from tests.unit.mail.builders import prepared
 from tests.unit.report.mails import POLICY, message, recorded, with_message
 

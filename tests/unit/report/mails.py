@@ -12,9 +12,9 @@ from pathlib import Path
 from orchestrator.model.mail import EarlierReport, ListPolicy, MailPolicy, Merged, Wish
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Message
-from orchestrator.report.mail import ComposedMail, Occasion, compose
-from orchestrator.report.mail_headers import Address
-from orchestrator.report.mail_thread import answered, recipients
+from orchestrator.report.mail.compose import ComposedMail, Occasion, compose
+from orchestrator.report.mail.headers import Address
+from orchestrator.report.mail.thread import answered, recipients
 from orchestrator.store.run_json import parse_run
 
 RUNS = Path(__file__).parents[2] / "data" / "runs"

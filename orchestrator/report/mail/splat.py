@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.report.mail_words import folded
+from orchestrator.report.mail.words import folded
 
 FRAMES = 12
 """Frames of a call trace that are shown: a fault in mm is at the top, the system call at the bottom says little."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.model.run import RunRecord
 from orchestrator.model.verdict import Change, MetricChange
-from orchestrator.report.mail_words import WIDTH, counted, plain, strangers
+from orchestrator.report.mail.words import WIDTH, counted, plain, strangers
 from orchestrator.report.summary import INTERESTING, Row, format_difference, format_percent, metric_rows
 
 ROWS = 10

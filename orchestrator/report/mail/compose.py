@@ -24,11 +24,11 @@ from orchestrator.model.mail import EarlierReport, MailPolicy, Merged
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Message
 from orchestrator.model.verdict import Outcome
-from orchestrator.report import mail_words
-from orchestrator.report.mail_headers import Address, addresses_field, field, ids_field
-from orchestrator.report.mail_says import base_name, says
-from orchestrator.report.mail_thread import OWN_ID, Recipients, policy_of, references, subject_of
-from orchestrator.report.mail_trailers import Vouched, vouched
+from orchestrator.report.mail import words
+from orchestrator.report.mail.headers import Address, addresses_field, field, ids_field
+from orchestrator.report.mail.says import base_name, says
+from orchestrator.report.mail.thread import OWN_ID, Recipients, policy_of, references, subject_of
+from orchestrator.report.mail.trailers import Vouched, vouched
 
 TEMPLATE = "mail.txt"
 SHIPPED = "shipped/"
@@ -140,20 +140,20 @@ def _environment(own: Mapping[str, str]) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "fill": mail_words.paragraph,
-        "dashes": mail_words.items,
-        "command": mail_words.command,
+        "fill": words.paragraph,
+        "dashes": words.items,
+        "command": words.command,
         "facts": _facts,
-        "counted": mail_words.counted,
-        "strangers": mail_words.strangers,
-        "numbers": mail_words.numbers,
+        "counted": words.counted,
+        "strangers": words.strangers,
+        "numbers": words.numbers,
     }
     return environment
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
     width = max((len(name) for name, _ in facts), default=0) + 2
-    paragraph = partial(mail_words.paragraph, hanging=" " * (width + 2))
+    paragraph = partial(words.paragraph, hanging=" " * (width + 2))
     return "\n".join(paragraph(value, f"  {name}:".ljust(width + 2)) for name, value in facts)
 
 
@@ -169,7 +169,7 @@ def _on_earlier(record: RunRecord, vouch: Vouched) -> str:
 
 def _stop(occasion: Occasion) -> str:
     lists = [address.address for address in occasion.recipients.lists]
-    why = f"This mail was written by a program, and answers a patch that was sent to {mail_words.listed(lists)}."
+    why = f"This mail was written by a program, and answers a patch that was sent to {words.listed(lists)}."
     if not lists:
         why = "This mail was written by a program, and answers a patch."
     how = occasion.policy.stop or (

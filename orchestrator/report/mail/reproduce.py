@@ -8,9 +8,9 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Message
 from orchestrator.model.verdict import Change
-from orchestrator.report.mail_findings import spec_of
-from orchestrator.report.mail_headers import is_message_id
-from orchestrator.report.mail_words import plain, strangers
+from orchestrator.report.mail.findings import spec_of
+from orchestrator.report.mail.headers import is_message_id
+from orchestrator.report.mail.words import plain, strangers
 from orchestrator.report.summary import format_seconds
 
 MOST_NAMED = 4

@@ -19,10 +19,10 @@ from orchestrator.model.series import Message
 from orchestrator.model.tree import Rung
 from orchestrator.model.trial import Status
 from orchestrator.model.verdict import Change, MetricChange, Outcome
-from orchestrator.report.mail_figures import Figures, figures, number
-from orchestrator.report.mail_findings import Told, is_of_the_log, spec_of, told_findings
-from orchestrator.report.mail_reproduce import Reproduction, reproduction
-from orchestrator.report.mail_words import counted, listed, numbers, plain, strangers
+from orchestrator.report.mail.figures import Figures, figures, number
+from orchestrator.report.mail.findings import Told, is_of_the_log, spec_of, told_findings
+from orchestrator.report.mail.reproduce import Reproduction, reproduction
+from orchestrator.report.mail.words import counted, listed, numbers, plain, strangers
 
 GAPS = 4
 PLACES = 3

@@ -14,8 +14,8 @@ from orchestrator.model.mail import EarlierReport, Merged
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Status
 from orchestrator.model.verdict import Outcome
-from orchestrator.report.mail_headers import Address, is_message_id, read_address
-from orchestrator.report.mail_says import is_whole, ran_both
+from orchestrator.report.mail.headers import Address, is_message_id, read_address
+from orchestrator.report.mail.says import is_whole, ran_both
 
 ARCHIVE = "https://lore.kernel.org/r/"
 

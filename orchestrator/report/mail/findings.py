@@ -11,8 +11,8 @@ from orchestrator.model.kernel import KernelRole
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Finding
-from orchestrator.report.mail_splat import shortened
-from orchestrator.report.mail_words import counted, folded, plain, strangers
+from orchestrator.report.mail.splat import shortened
+from orchestrator.report.mail.words import counted, folded, plain, strangers
 
 SHOWN = 3
 """Findings that are told in full; a patch that breaks one thing often breaks ten scenarios."""

@@ -24,8 +24,8 @@ from orchestrator.model.series import Patch
 from orchestrator.model.tree import Confidence, Rung
 from orchestrator.model.trial import Check, Status
 from orchestrator.model.verdict import Outcome
-from orchestrator.report.mail_thread import answered
-from orchestrator.report.mail_words import WIDTH
+from orchestrator.report.mail.thread import answered
+from orchestrator.report.mail.words import WIDTH
 from tests.hostile import CORPUS, hostile_record
 from tests.unit.record_builder import A2_BASE, A2_V5, BASE, PATCHED, record, spec, trial
 from tests.unit.report.mails import RUNS, SENDER, mail_on, message, parsed, posted, recorded, with_message

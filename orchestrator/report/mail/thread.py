@@ -14,7 +14,7 @@ from orchestrator.model.mail import ListPolicy, MailPolicy, Wish
 from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Message
 from orchestrator.model.verdict import Outcome
-from orchestrator.report.mail_headers import Address, is_message_id, read_address
+from orchestrator.report.mail.headers import Address, is_message_id, read_address
 
 OWN_ID = ".mm-patch-orchestrator@"
 """What all our message ids have before their domain: a mail with one is never answered."""

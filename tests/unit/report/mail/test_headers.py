@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.mail_headers import Address, addresses_field, field, ids_field, is_address, is_message_id
+from orchestrator.report.mail.headers import Address, addresses_field, field, ids_field, is_address, is_message_id
 
 TEXT = st.text(max_size=300) | st.text(alphabet='a \r\n\t:<>"\\=?äé漢\x00\x1b\u2028', max_size=120)
 LOCAL = st.text(alphabet="abcXYZ0189.+-_='", min_size=1, max_size=20)
