@@ -27,10 +27,7 @@ from tests.unit.tree.conftest import UserTree, small_linux
 RUN = "20261123-061530-a-run"
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg-cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
+pytestmark = pytest.mark.usefixtures("empty_home")
 
 
 @pytest.fixture

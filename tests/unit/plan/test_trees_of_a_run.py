@@ -26,10 +26,7 @@ from tests.unit.tree.conftest import DATA, IDENTITY, UserTree, small_linux
 REVIEW = DATA / "mail" / "re-patch-v5-2-6-mm-zswap-support-batch-writeback.txt"
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg-cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
+pytestmark = pytest.mark.usefixtures("empty_home")
 
 
 @pytest.fixture
