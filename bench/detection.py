@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from orchestrator.host import process
+from orchestrator.host.deadline import Deadline
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FLAGGED = frozenset({"REGRESSION", "CHANGED"})
@@ -31,6 +33,9 @@ NEEDS_MORE = {
     "debug": ("20",),
 }
 """Known-bad patches, by number, that a flavour need not show: a race that seals hide, an access that only KASAN sees."""
+
+RUN_S = 3 * 3600.0
+"""How long one run may take: the longest, of the debug flavour beside another job, took 23 minutes."""
 
 BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
@@ -67,8 +72,9 @@ class Row:
 def judged(patch: Path, arguments: argparse.Namespace) -> tuple[dict[str, Any], float]:
     """Return the record of the patch's run, from --results or by running it, and the seconds that it took."""
     results = arguments.results / arguments.flavour / patch.stem
-    found = sorted(results.glob("*/run.json"))
-    if not found or arguments.again:
+    # Written when a run has ended: one that was cut off has a record as well.
+    kept = results / "seconds"
+    if arguments.again or not kept.is_file():
         command = [
             sys.executable, "-m", "orchestrator", "test", str(patch), "--linux", arguments.linux,
             "--profile", arguments.profile, "--flavour", arguments.flavour, "--results", str(results),
@@ -77,13 +83,12 @@ def judged(patch: Path, arguments: argparse.Namespace) -> tuple[dict[str, Any], 
             command += ["--seeds", str(arguments.seeds)]
         results.mkdir(parents=True, exist_ok=True)
         begin = time.monotonic()
-        done = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
-        (results / "seconds").write_text(f"{time.monotonic() - begin:.1f}\n")
-        found = sorted(results.glob("*/run.json"))
-        if not found:
-            raise SystemExit(f"{patch.name}: no record (exit {done.returncode})\n{done.stderr}")
-    kept = results / "seconds"
-    return json.loads(found[-1].read_text()), float(kept.read_text()) if kept.is_file() else 0.0
+        done = process.run(command, cwd=REPOSITORY, deadline=Deadline(RUN_S, what=f"the run of {patch.name}"))
+        if not list(results.glob("*/run.json")):
+            raise SystemExit(f"{patch.name}: no record (exit {done.exit_status})\n{done.stderr}")
+        kept.write_text(f"{time.monotonic() - begin:.1f}\n")
+    newest = max(results.glob("*/run.json"))
+    return json.loads(newest.read_text()), float(kept.read_text())
 
 
 def row_of(patch: Path, arguments: argparse.Namespace) -> Row:
