@@ -28,7 +28,7 @@ from orchestrator.model.scenario import (
     Requirements,
     Scenario,
 )
-from orchestrator.model.source import PER_NODE, sources_of
+from orchestrator.model.source import PER_NODE, WHOLE_TRIAL, sources_of
 
 KNOB = re.compile(r"(?!TRIAL_)[A-Z][A-Z0-9_]*")
 SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -68,6 +68,15 @@ class MetricTable(Strict):
         """Refuse a source of every node in a metric that has one value."""
         if not self.per_node and any(source.kind in PER_NODE for source in sources_of(self.source)):
             raise ValueError(f"the source {self.source} is read on every node: say per_node = true")
+        return self
+
+    @model_validator(mode="after")
+    def check_samples(self) -> MetricTable:
+        """Refuse samples for a source that tells of the whole trial: the value would be another than was meant."""
+        if {"start", "end", "at"} & self.model_fields_set:
+            for source in sources_of(self.source):
+                if source.kind in WHOLE_TRIAL:
+                    raise ValueError(f"'{source.kind}:' is read once, of the whole trial: leave out from, to and at")
         return self
 
 

@@ -54,6 +54,9 @@ PROBE_READINGS = (
 PER_NODE = frozenset({"node", "zone"})
 """Kinds that are read for each node, and for nothing else."""
 
+WHOLE_TRIAL = frozenset({"latency", "probe", "mempress"})
+"""Kinds that are read once, of the whole trial, and not at each sample."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -154,6 +154,15 @@ def test_scenario_when_a_source_cannot_be_read_then_is_refused(source: str, tmp_
     assert "metric.0.source" in refused(GOOD.replace("vmstat:zswpwb", source), tmp_path)
 
 
+@pytest.mark.parametrize("source", ["probe:shrink_slab.asked", "latency:zswap_store:p50", "mempress:read:ms"])
+@pytest.mark.parametrize("key", ["from", "to", "at"])
+def test_scenario_when_a_source_of_the_whole_trial_names_a_sample_then_is_refused(
+    source: str, key: str, tmp_path: Path
+) -> None:
+    text = GOOD.replace('source = "vmstat:zswpwb"', f'source = "{source}"\n{key} = "aged"')
+    assert f"'{source.partition(':')[0]}:' is read once, of the whole trial" in refused(text, tmp_path)
+
+
 @pytest.mark.parametrize("bounds", ["", "at_least = 1\nequals = 1\n"])
 def test_must_when_it_has_not_exactly_one_bound_then_is_refused(bounds: str, tmp_path: Path) -> None:
     assert "exactly one of at_least, at_most, equals" in refused(GOOD.replace("at_least = 1\n", bounds), tmp_path)
