@@ -26,7 +26,7 @@ from orchestrator.report.summary import (
     finding_line,
     gaps,
     groups,
-    trial_counts,
+    result_lines,
 )
 from orchestrator.report.sweep import SweepTable, sweep_tables
 from orchestrator.report.text import HEAD, cells, group_title, printable_line, quiet_line
@@ -117,7 +117,7 @@ def print_run(record: RunRecord, console: Console, *, results: Path | None = Non
     _print_section("Object code", code_lines(record), console)
     _print_section("Coverage of the patch", coverage_lines(record, COVERAGE), console)
     _print_section("Not covered", gaps(record, GAPS), console)
-    ends = [trial_counts(record)] + ([f"{results}/"] if results else [])
+    ends = [*result_lines(record), *([f"{results}/"] if results else [])]
     _print_section("Results", ends, console)
 
 

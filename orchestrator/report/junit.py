@@ -23,6 +23,7 @@ from orchestrator.model.verdict import Change, Finding, MetricChange
 from orchestrator.report.bisection import bisection_lines
 from orchestrator.report.code import code_lines
 from orchestrator.report.coverage import coverage_lines
+from orchestrator.report.summary import repeat_line
 
 RUN_SUITE = "run"
 BUILD = "build"
@@ -108,6 +109,7 @@ def _run_suite(record: RunRecord) -> TestSuite:
             for patch in record.trees.applied
             if patch.score is not None
         ),
+        *((("repeat", repeat_line(record)),) if record.plan.sealed and record.trials else ()),
         *((f"object_code.{number}", text) for number, text in enumerate(code_lines(record), 1)),
         *_coverage_facts(record),
         *_bisection_facts(record),

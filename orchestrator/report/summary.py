@@ -237,6 +237,22 @@ def trial_counts(record: RunRecord) -> str:
     return f"{len(statuses)} trial{'' if len(statuses) == 1 else 's'}: {', '.join(parts) or 'none planned'}{from_cache}"
 
 
+def repeat_line(record: RunRecord) -> str:
+    """Return what is known of whether a sealed trial repeats on this host."""
+    repeat = record.repeat
+    if repeat is None:
+        return "not measured in this run: no trial of base was run twice for it"
+    digests = ", ".join(digest[:16] for digest in repeat.digests)
+    if repeat.holds:
+        return f"{repeat.trial} was run {len(repeat.digests)} times, bit for bit the same record ({digests[:16]}…)"
+    return f"{repeat.trial} was run {len(repeat.digests)} times and did NOT repeat: {repeat.difference} ({digests})"
+
+
+def result_lines(record: RunRecord) -> tuple[str, ...]:
+    """Return how many trials ended how, and what a run that measured it knows of whether they repeat."""
+    return (trial_counts(record), *((f"repeat proof: {repeat_line(record)}",) if record.repeat is not None else ()))
+
+
 def finding_line(finding: Finding) -> str:
     """Return one line on a finding: whose it is, and what."""
     whose = "patch" if finding.blamed else "base" if finding.kernel == KernelRole.BASE else "not blamed"

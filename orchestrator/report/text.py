@@ -21,7 +21,7 @@ from orchestrator.report.summary import (
     format_span,
     gaps,
     groups,
-    trial_counts,
+    result_lines,
 )
 from orchestrator.report.sweep import SweepTable, sweep_tables
 
@@ -44,7 +44,7 @@ def render_text(record: RunRecord, *, everything: bool = False) -> str:
         _section("Coverage of the patch", coverage_lines(record)),
         _section("Added for what the patch changes", record.plan.aimed or ()),
         _section("Not covered", gaps(record, _GAPS)),
-        [trial_counts(record)],
+        result_lines(record),
     ]
     return "\n\n".join("\n".join(printable_line(line) for line in part) for part in parts if part) + "\n"
 

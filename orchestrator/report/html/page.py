@@ -19,7 +19,7 @@ from orchestrator.report.html.drawing import drawing_of
 from orchestrator.report.html.folder import applied_diffs, configurations
 from orchestrator.report.html.matrix import matrix_of
 from orchestrator.report.html.patch import patches_view
-from orchestrator.report.html.provenance import provenance, repeat_line
+from orchestrator.report.html.provenance import provenance
 from orchestrator.report.html.rendering import rendered
 from orchestrator.report.html.strip import strip_plot
 from orchestrator.report.html.tables import check_rows, failed_checks, missing_trials
@@ -35,6 +35,7 @@ from orchestrator.report.summary import (
     format_span,
     format_value,
     metric_rows,
+    repeat_line,
     trial_counts,
 )
 from orchestrator.report.sweep import sweep_tables

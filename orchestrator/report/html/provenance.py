@@ -10,7 +10,7 @@ from orchestrator.model.run import RunRecord
 from orchestrator.model.series import Series
 from orchestrator.model.tree import BaseStep
 from orchestrator.report.html.tables import config_lines
-from orchestrator.report.summary import applied_lines, format_seconds
+from orchestrator.report.summary import applied_lines, format_seconds, repeat_line
 
 _ENVIRONMENT = {
     "qemu": "QEMU",
@@ -65,17 +65,6 @@ def provenance(record: RunRecord, configs: Mapping[str, str]) -> tuple[Fact, ...
 def _why_line(record: RunRecord) -> str:
     """Return the line of ``applied_lines`` that says why this base: it stands above."""
     return f"this base with {record.trees.base.confidence} confidence: {record.trees.base.reason}"
-
-
-def repeat_line(record: RunRecord) -> str:
-    """Return what is known of whether a sealed trial repeats on this host."""
-    repeat = record.repeat
-    if repeat is None:
-        return "not measured in this run: no trial of base was run twice for it"
-    digests = ", ".join(digest[:16] for digest in repeat.digests)
-    if repeat.holds:
-        return f"{repeat.trial} was run {len(repeat.digests)} times, bit for bit the same record ({digests[:16]}…)"
-    return f"{repeat.trial} was run {len(repeat.digests)} times and did NOT repeat: {repeat.difference} ({digests})"
 
 
 def _environment_order(item: tuple[str, str]) -> tuple[int, str]:

@@ -9,9 +9,10 @@ from orchestrator.model.repeat import Repeat
 from orchestrator.model.trial import Check, Status
 from orchestrator.report.html.anchors import anchor, cell_anchor
 from orchestrator.report.html.folder import applied_diffs, configurations
-from orchestrator.report.html.provenance import provenance, repeat_line
+from orchestrator.report.html.provenance import provenance
 from orchestrator.report.html.tables import check_rows, config_lines, missing_trials
 from orchestrator.report.reproduce import reproduce_command
+from orchestrator.report.summary import repeat_line
 from tests.hostile import CORPUS
 from tests.unit.record_builder import BASE, PATCHED, record, spec, trial
 
