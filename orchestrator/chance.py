@@ -1,7 +1,6 @@
 """The measure of chance in a run: trials of kernels that differ from base without meaning anything.
 
-The first such kernel is base with what the series touches compiled another way, or base itself where trials do not repeat. More
-of them, compiled in yet other ways, are made where the judge asks: how far a kernel goes that means nothing is as well known
+The first such kernel is base with what the series touches compiled another way. More of them, compiled in yet other ways, are made where the judge asks: how far a kernel goes that means nothing is as well known
 as there are kernels that went there, however many seeds each has.
 """
 
@@ -21,7 +20,7 @@ from orchestrator.model.trial import TrialResult, TrialSpec
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.tree.perturb import PERTURBATIONS, perturbed_base
 
-PERTURBED, AGAIN = "perturbed", "again"
+PERTURBED = "perturbed"
 """The run's parts with trials that are not its own: the further ones are ``perturbed-2``, ``perturbed-3``."""
 
 
@@ -30,20 +29,18 @@ class Chance:
 
     def __init__(self, laboratory: Laboratory, kernels: Kernels) -> None:
         self._laboratory = laboratory
-        self._kernels = kernels
         self._tables: list[_NullTrials] = []
         self._images = {build.image_sha256 for build in kernels.builds.values()}
         self._flags = list(PERTURBATIONS)
         self.not_covered: list[str] = []
 
     def begin(self, repeat: Repeat | None) -> None:
-        """Make the first kernel: one that is perturbed, or base itself where ``repeat`` says that trials do not repeat."""
+        """Make the first kernel; none where ``repeat`` says that trials do not repeat: metrics are ranked there, not paired."""
         if repeat is not None and not repeat.holds:
             self.not_covered.append(
-                f"sealed trials are not repeatable here: {repeat.difference}; base's own spread was measured instead"
+                f"sealed trials are not repeatable here: {repeat.difference}; metrics were judged as those of live trials are"
             )
             self._flags = []
-            self._tables.append(_NullTrials(self._laboratory, self._kernels, AGAIN, again=True))
         elif not self._laboratory.plan.profile.perturbed:
             self._flags = []
         else:
@@ -116,15 +113,12 @@ class _NullTrials:
         name: str,
         *,
         cells: frozenset[Cell] | None = None,
-        again: bool | None = None,
     ) -> None:
         self._laboratory = laboratory
         self._name = name
         self._cells = cells
-        # Base itself, once more, keeps its role; a perturbed base stands where patched does.
-        self._role = KernelRole.BASE if again else KernelRole.PATCHED
         self._run: RunDirectory = laboratory.run.part(name)
-        self._runner = laboratory.runner(kernels, run=self._run, again=again)
+        self._runner = laboratory.runner(kernels, run=self._run)
         self._done: dict[TrialSpec, TrialResult] = {result.spec: result for result in self._run.read_trials()}
 
     def lacks(self, cells: Collection[Cell]) -> bool:
@@ -138,7 +132,8 @@ class _NullTrials:
     def run(self, of_base: Sequence[TrialSpec]) -> None:
         """Run what stands beside those trials of base, is asked for and is not done."""
         wanted = [
-            dataclasses.replace(spec, kernel=self._role)
+            # A perturbed base stands where patched does.
+            dataclasses.replace(spec, kernel=KernelRole.PATCHED)
             for spec in of_base
             if not self._laboratory.scenarios[spec.scenario].selftests
             and (self._cells is None or (spec.scenario, spec.topology) in self._cells)

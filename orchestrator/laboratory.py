@@ -157,8 +157,8 @@ class Laboratory:
 
     @property
     def machines(self) -> int:
-        """How many sealed trials run beside each other."""
-        return self._resources.cpus
+        """How many trials run beside each other: of live ones each has the host for itself."""
+        return self._resources.cpus if self.plan.sealed else 1
 
     def _parts(self, kernels: Kernels, *, again: bool | None) -> Parts:
         return Parts(

@@ -17,13 +17,15 @@ from orchestrator.judge.adaptive import MoreSeeds, NextLook, next_look
 from orchestrator.judge.compare import NullBuild, compare, short_of_builds
 from orchestrator.judge.findings import wanted_on_base
 from orchestrator.judge.pairs import Cell
-from orchestrator.judge.reach import with_reach
+from orchestrator.judge.reach import with_reach, with_reach_beside
 from orchestrator.kernels import Kernels
 from orchestrator.laboratory import Laboratory
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.repeat import Repeat
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.repeating import once_more
+
+UNPROVEN = "no trial of base passed, so that none was run twice: nothing shows that trials repeat on this host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Rounds:
         self._planned = dict.fromkeys(laboratory.plan.trials)
         self._done: dict[TrialSpec, TrialResult] = {}
         self._chance = Chance(laboratory, kernels)
+        self._repeatable = True
 
     def run(self) -> RoundsDone:
         """Run all rounds; what an earlier attempt at this run has done is not done again."""
@@ -58,9 +61,11 @@ class Rounds:
         self._done = {result.spec: result for result in laboratory.run.read_trials()}
         self._runner = laboratory.runner(self._kernels)
         self._go(laboratory.plan.trials)
-        repeat = None
+        repeat, unproven = None, list[str]()
         if laboratory.plan.sealed:
             repeat = once_more(laboratory, self._kernels, list(self._results()))
+            self._repeatable = repeat is None or repeat.holds
+            unproven = [UNPROVEN] if repeat is None else []
             self._chance.begin(repeat)
         left_out = self._more()
         return RoundsDone(
@@ -68,7 +73,7 @@ class Rounds:
             trials=self._results(),
             null_builds=self._chance.builds(),
             repeat=repeat,
-            not_covered=(*self._chance.not_covered, *left_out),
+            not_covered=(*unproven, *self._chance.not_covered, *left_out),
         )
 
     def _results(self) -> tuple[TrialResult, ...]:
@@ -99,7 +104,8 @@ class Rounds:
             if left_s > 0 and self._another_null_build(trials):
                 continue
             look = self._next_look(trials, left_s)
-            specs = [*wanted_on_base(trials), *(spec for more in look.wanted for spec in self._pairs_of(more))]
+            beside = [trial for build in self._chance.builds() for trial in with_reach_beside(build.trials, trials)]
+            specs = [*wanted_on_base(trials, beside), *(spec for more in look.wanted for spec in self._pairs_of(more))]
             wanted = [spec for spec in dict.fromkeys(specs) if spec not in self._planned]
             if not wanted:
                 return look.lines_on_left_out()
@@ -121,9 +127,9 @@ class Rounds:
         self._chance.run([spec for spec in self._planned if spec.kernel is KernelRole.BASE])
 
     def _next_look(self, trials: Sequence[TrialResult], left_s: float) -> NextLook:
-        if not self._profile.most_seeds or not self._laboratory.plan.sealed:
+        if not self._profile.most_seeds:
             return NextLook(wanted=())
-        changes = compare(self._scenarios, trials, self._chance.builds())
+        changes = compare(self._scenarios, trials, self._chance.builds(), repeatable=self._repeatable)
         machines = self._laboratory.machines
         costs = _seconds_a_pair(trials)
         return next_look(
@@ -131,8 +137,9 @@ class Rounds:
         )
 
     def _pairs_of(self, more: MoreSeeds) -> list[TrialSpec]:
+        sealed = self._laboratory.plan.sealed
         return [
-            TrialSpec(kernel=kernel, topology=more.topology, scenario=more.scenario, seed=seed)
+            TrialSpec(kernel=kernel, topology=more.topology, scenario=more.scenario, seed=seed, sealed=sealed)
             for seed in more.seeds
             for kernel in KernelRole
         ]

@@ -67,6 +67,7 @@ class _Case:
     base: tuple[float | None, ...]
     patched: tuple[float | None, ...]
     nulls: tuple[tuple[tuple[float, float], ...], ...] = ()
+    repeatable: bool = True
 
     @property
     def complete(self) -> list[tuple[float, float]]:
@@ -78,6 +79,11 @@ class _Case:
     def is_live(self) -> bool:
         """Whether the trials ran in the host's time."""
         return any(not pair.base.spec.sealed for pair in self.pairs)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether base and patched are two samples: a trial that does not repeat has no partner."""
+        return self.is_live or not self.repeatable
 
     @property
     def scale(self) -> Scale:
@@ -106,11 +112,11 @@ def compare(
     ``null_builds`` show how far a kernel wanders that means nothing; without them base's seeds have to. A metric that
     neither kernel has is left out: there is nothing to say of it. A name that no scenario describes is listed only when
     one kernel has it and the other has not. ``repeatable`` says whether a trial comes out the same when it is run again:
-    where it does not, a single pair shows nothing.
+    where it does not, they are judged as live ones are.
     """
-    cases = _cases(scenarios, trials, null_builds)
+    cases = _cases(scenarios, trials, null_builds, repeatable=repeatable)
     judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
-    changes = _judged(judged, _estimated(judged), repeatable=repeatable)
+    changes = _judged(judged, _estimated(judged))
     found = [changes.get(at) or _not_compared(case) for at, case in enumerate(cases)]
     return in_order([change for change in found if change is not None])
 
@@ -125,7 +131,7 @@ def short_of_builds(
     cases = _cases(scenarios, trials, null_builds)
     judged = {at: case for at, case in enumerate(cases) if case.metric is not None and case.complete}
     found = _estimated(judged)
-    changes = _judged(judged, found, repeatable=True)
+    changes = _judged(judged, found)
     return tuple(
         dict.fromkeys(
             judged[at].cell
@@ -139,12 +145,16 @@ def short_of_builds(
 
 
 def _cases(
-    scenarios: Sequence[Scenario], trials: Iterable[TrialResult], null_builds: Sequence[NullBuild]
+    scenarios: Sequence[Scenario],
+    trials: Iterable[TrialResult],
+    null_builds: Sequence[NullBuild],
+    *,
+    repeatable: bool = True,
 ) -> list[_Case]:
     by_name = {scenario.name: scenario for scenario in scenarios}
     nulls = [_by_spec(build) for build in null_builds]
     return [
-        _case(by_name.get(cell[0]), cell, name, pairs=pairs, nulls=nulls)
+        _case(by_name.get(cell[0]), cell, name, pairs=pairs, nulls=nulls, repeatable=repeatable)
         for cell, pairs in pairs_by_cell(trials).items()
         for name in names_in(pairs)
     ]
@@ -165,6 +175,7 @@ def _case(
     *,
     pairs: Sequence[Pair],
     nulls: Sequence[Mapping[tuple[Cell, int, bool], TrialResult]],
+    repeatable: bool,
 ) -> _Case:
     metric = scenario.metric_named(name) if scenario else None
 
@@ -186,21 +197,20 @@ def _case(
         base=tuple(value_of(pair.base.metrics, name, metric) for pair in pairs),
         patched=tuple(value_of(pair.patched.metrics, name, metric) for pair in pairs),
         nulls=tuple(values for null in nulls if (values := against(null))),
+        repeatable=repeatable,
     )
 
 
 def _estimated(cases: Mapping[int, _Case]) -> dict[int, Estimate | RankEstimate | None]:
     """Return the effects of the metrics that both kernels have, with their numbers."""
     found: dict[int, Estimate | RankEstimate | None] = {
-        at: rank_estimate(_observed(case)) for at, case in cases.items() if case.is_live
+        at: rank_estimate(_observed(case)) for at, case in cases.items() if case.is_ranked
     }
-    sealed = {at: case for at, case in cases.items() if not case.is_live}
-    return found | dict(zip(sealed, estimates([_observed(case) for case in sealed.values()]), strict=True))
+    paired = {at: case for at, case in cases.items() if not case.is_ranked}
+    return found | dict(zip(paired, estimates([_observed(case) for case in paired.values()]), strict=True))
 
 
-def _judged(
-    cases: Mapping[int, _Case], found: Mapping[int, Estimate | RankEstimate | None], *, repeatable: bool
-) -> dict[int, MetricChange]:
+def _judged(cases: Mapping[int, _Case], found: Mapping[int, Estimate | RankEstimate | None]) -> dict[int, MetricChange]:
     """Return the changes of the metrics that both kernels have, with their numbers."""
     corrected: dict[int, float] = {}
     for primary in (True, False):
@@ -211,9 +221,7 @@ def _judged(
         }
         corrected |= dict(zip(tier, holm(list(tier.values())), strict=True))
     return {
-        at: _single(case, repeatable=repeatable and not case.is_live)
-        if (estimate := found[at]) is None
-        else _with_estimate(case, estimate, corrected[at])
+        at: _single(case) if (estimate := found[at]) is None else _with_estimate(case, estimate, corrected[at])
         for at, case in cases.items()
     }
 
@@ -232,7 +240,9 @@ def _observed(case: _Case) -> Observed:
 
 def _with_estimate(case: _Case, estimate: Estimate | RankEstimate, corrected: float) -> MetricChange:
     level = PRIMARY_LEVEL if case.is_primary else OTHER_LEVEL
-    worse = _is_worse(case, estimate.mean)
+    # Few ranks prove nothing, however far apart they are; then that is what makes a metric suspect.
+    stands_out = corrected <= SUSPECT_LEVEL or (isinstance(estimate, RankEstimate) and estimate.is_apart)
+    suspect = stands_out and _is_worse(case, estimate.mean)
     change = Change.UNCLEAR
     if corrected <= level / LOOKS:
         change = _moved(case, estimate.mean)
@@ -251,16 +261,16 @@ def _with_estimate(case: _Case, estimate: Estimate | RankEstimate, corrected: fl
         high=high,
         p=estimate.p_moved,
         corrected=corrected,
-        suspect=change is Change.UNCLEAR and worse and corrected <= SUSPECT_LEVEL,
+        suspect=change is Change.UNCLEAR and suspect,
     )
 
 
-def _single(case: _Case, *, repeatable: bool) -> MetricChange:
+def _single(case: _Case) -> MetricChange:
     """Judge the only pair there is: it can show a change, but has no spread that an accusation could stand out of.
 
     A metric that a perturbed build moves in this seed by as much as matters wanders, and a pair of it shows nothing.
     """
-    if not repeatable:
+    if case.is_ranked:
         return _change(case, Change.UNCLEAR)
     move, *nulls = (
         case.scale.to_scale(new) - case.scale.to_scale(old)

@@ -17,6 +17,7 @@ from orchestrator.judge.findings import find_all, is_new_but_blameless
 from orchestrator.judge.live import lines_on_busy_host
 from orchestrator.judge.order import Share, Stem, relative_size, shares_of, stem_of
 from orchestrator.judge.pairs import is_usable, pairs_by_cell
+from orchestrator.judge.reach import with_reach_beside
 from orchestrator.judge.wording import count_of, sentence_on_change, sentence_on_finding, sentence_on_undecided
 from orchestrator.model.coverage import PatchCoverage
 from orchestrator.model.kernel import KernelRole
@@ -43,6 +44,7 @@ class _Case:
     gaps: tuple[Finding, ...] = ()
     same_code: str = ""
     coverage: PatchCoverage | None = None
+    repeatable: bool = True
 
     @property
     def is_same_code(self) -> bool:
@@ -85,6 +87,12 @@ class _Case:
         """Metrics that may well have worsened: neither to be blamed on the patch nor to be passed over."""
         return [change for change in self.changed(Change.UNCLEAR) if change.suspect]
 
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether there are two samples a metric (trials did not repeat) and no metric could be decided by them."""
+        ranked = not self.repeatable or any(not spec.sealed for spec in self.planned)
+        return ranked and not self.changed(*(kind for kind in Change if kind is not Change.UNCLEAR))
+
     def told(self, changes: Sequence[MetricChange]) -> list[str]:
         """Return a sentence on each metric, one of its nodes speaking for all: a node's loss is its neighbour's gain."""
         first: dict[Stem, MetricChange] = {}
@@ -124,15 +132,17 @@ def decide(
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
     judged = tuple(records.values())
+    beside = [trial for build in null_builds for trial in with_reach_beside(build.trials, judged)]
     case = _Case(
         planned=tuple(dict.fromkeys(planned)),
         trials=records,
         changes=compare(scenarios, judged, null_builds, repeatable=repeatable),
-        findings=(*find_all(judged, faults), *gaps),
+        findings=(*find_all(judged, faults, beside), *gaps),
         pairs=sum(len(pairs) for pairs in pairs_by_cell(judged).values()),
         gaps=tuple(gaps),
         same_code=same_code,
         coverage=coverage,
+        repeatable=repeatable,
     )
     outcome = _outcome(case)
     return Verdict(
@@ -157,7 +167,7 @@ def _outcome(case: _Case) -> Outcome:
         return Outcome.ERROR
     if case.is_same_code:
         return Outcome.PASS
-    if case.not_run or not case.pairs or case.undecided or _halved(case):
+    if case.not_run or not case.pairs or case.undecided or case.shows_nothing or _halved(case):
         return Outcome.INCONCLUSIVE
     if case.changed(*_MOVED) or any(is_new_but_blameless(finding) for finding in case.findings):
         return Outcome.CHANGED
@@ -220,6 +230,10 @@ def _on_gaps(case: _Case) -> list[str]:
         sentences.append(f"{len(case.not_run)} of {count_of(len(case.planned), 'planned trial')} did not run.")
     if halved := _halved(case):
         sentences.append(f"{count_of(len(halved), 'trial')} ended without metrics and could not be compared.")
+    if case.pairs and case.shows_nothing:
+        sentences.append(
+            "No metric could be decided: trials that do not repeat need more seeds (--seeds 6, or --budget)."
+        )
     if not case.pairs and not case.blamed:
         sentences.append("There is no pair of trials of base and patched to compare.")
     return sentences

@@ -3,7 +3,8 @@
 A finding on patched is looked for on base (same scenario and topology, any seed) before it is blamed on the patch:
 seen there too, it is base's. Where base has nothing to show for that scenario and topology, nobody is blamed.
 A check of a test's that fails on base now and then is the patch's where it fails with the patch clearly more often; what
-the kernel's log says is not weighed like that: base shows it, or it does not.
+the kernel's log says is not weighed like that: base shows it, or it does not. A perturbed base, which differs from base
+without meaning anything, is evidence like base itself.
 
 :func:`wanted_on_base` names the trials of base without which nobody should be blamed yet.
 """
@@ -33,6 +34,9 @@ NEW = "not seen on base"
 CONFIRMATIONS = 3
 """How many trials of base are to have come to an end, without the failure, before the patch is blamed for it."""
 
+CONFIRMATIONS_OF_SOME = 9
+"""The same for a failure that only some trials of patched in its cell show: what comes now and then may do so on base."""
+
 CHANCE = 0.01
 """How improbable a test's more frequent failing must be, if the patch did nothing to it, before the patch is blamed."""
 
@@ -56,35 +60,45 @@ class _Failure:
         return self.trial.spec.scenario, self.trial.spec.topology
 
 
-def find_all(trials: Sequence[TrialResult], faults: Sequence[PatchFault]) -> tuple[Finding, ...]:
-    """Return the findings of a run: those blamed on the patch first, each failure once a scenario, topology and kernel."""
-    failures = [failure for trial in trials for failure in _failures_of(trial)]
-    on_base = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE]
-    on_patched = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.PATCHED]
+def find_all(
+    trials: Sequence[TrialResult], faults: Sequence[PatchFault], perturbed: Sequence[TrialResult] = ()
+) -> tuple[Finding, ...]:
+    """Return the findings of a run: those blamed on the patch first, each failure once a scenario, topology and kernel.
+
+    ``perturbed`` are trials of kernels that differ from base without meaning anything, whatever their role.
+    """
+    on_base, on_patched = _by_kernel(trials)
+    evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
     findings = [finding_on_fault(fault) for fault in faults]
-    findings += [_on_patched(failure, on_patched, on_base, trials) for failure in _once(on_patched)]
+    findings += [_on_patched(failure, on_patched, evidence) for failure in _once(on_patched)]
     findings += [_on_base(failure, on_patched) for failure in _once(on_base) if not failure.blameless]
     return tuple(sorted(findings, key=lambda finding: not finding.blamed))
 
 
-def wanted_on_base(trials: Sequence[TrialResult], *, confirmations: int = CONFIRMATIONS) -> tuple[TrialSpec, ...]:
+def wanted_on_base(
+    trials: Sequence[TrialResult], perturbed: Sequence[TrialResult] = (), *, confirmations: int = CONFIRMATIONS
+) -> tuple[TrialSpec, ...]:
     """Return the trials of base that are still to be run before what failed on patched is blamed on the patch.
 
-    For each failure that base has not shown: base with the same seed, unless it came to an end with it, and with further
-    seeds until ``confirmations`` of its trials have come to an end there.
+    For each failure that neither base nor one of ``perturbed`` has shown: base with the same seed, unless it came to an end
+    with it, and with further seeds until ``confirmations`` of its trials have come to an end there, or
+    :data:`CONFIRMATIONS_OF_SOME` where patched itself does not always show it.
     """
-    failures = [failure for trial in trials for failure in _failures_of(trial) if not failure.blameless]
-    on_base = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE]
+    on_base, on_patched = _by_kernel(trials)
+    evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
     wanted: dict[TrialSpec, None] = {}
-    for failure in failures:
-        if failure.trial.spec.kernel is not KernelRole.PATCHED or _seen(failure, on_base):
+    for failure in on_patched:
+        if failure.blameless or evidence.of(failure):
             continue
+        ended_with = {trial.spec for trial in _ended(trials, KernelRole.PATCHED, failure.cell)}
+        always = ended_with <= {other.trial.spec for other in _seen(failure, on_patched)}
+        enough = confirmations if always else max(confirmations, CONFIRMATIONS_OF_SOME)
         ended = {trial.spec.seed for trial in _ended(trials, KernelRole.BASE, failure.cell)}
         tried = {trial.spec.seed for trial in trials if _cell(trial) == failure.cell}
         asked = {spec.seed for spec in wanted if (spec.scenario, spec.topology) == failure.cell}
         seeds = [] if failure.trial.spec.seed in ended | asked else [failure.trial.spec.seed]
-        new = (seed for seed in range(1, confirmations + len(tried) + 1) if seed not in ended | asked | {*seeds})
-        while len(ended | asked) + len(seeds) < confirmations:
+        new = (seed for seed in range(1, enough + len(tried) + 1) if seed not in ended | asked | {*seeds})
+        while len(ended | asked) + len(seeds) < enough:
             seeds.append(next(new))
         for seed in seeds:
             wanted[dataclasses.replace(failure.trial.spec, kernel=KernelRole.BASE, seed=seed)] = None
@@ -101,11 +115,38 @@ class Blame:
     shown_by: tuple[TrialSpec, ...]
 
 
-def blames(trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
-    """Return what :func:`find_all` blames on the patch in ``trials``, with all the trials that show it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    """What base did, and kernels that differ from it without meaning anything."""
+
+    trials: Sequence[TrialResult]
+    on_base: Sequence[_Failure]
+    perturbed: Sequence[TrialResult] = ()
+
+    def of(self, failure: _Failure) -> list[_Failure]:
+        """Return where the failure was seen without the patch."""
+        beside = [other for trial in self.perturbed for other in _failures_of(trial)]
+        return _seen(failure, [*self.on_base, *beside])
+
+    def runs(self, cell: tuple[str, str]) -> int:
+        """Return how many trials without the patch came to an end in a cell."""
+        beside = [trial for trial in self.perturbed if _cell(trial) == cell and trial.status in _CAME_TO_AN_END]
+        return len(_ended(self.trials, KernelRole.BASE, cell)) + len(beside)
+
+
+def _by_kernel(trials: Sequence[TrialResult]) -> tuple[list[_Failure], list[_Failure]]:
+    """Return base's failures and patched's."""
     failures = [failure for trial in trials for failure in _failures_of(trial)]
-    on_base = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE]
-    on_patched = [failure for failure in failures if failure.trial.spec.kernel is KernelRole.PATCHED]
+    return (
+        [failure for failure in failures if failure.trial.spec.kernel is KernelRole.BASE],
+        [failure for failure in failures if failure.trial.spec.kernel is KernelRole.PATCHED],
+    )
+
+
+def blames(trials: Sequence[TrialResult], perturbed: Sequence[TrialResult] = ()) -> tuple[Blame, ...]:
+    """Return what :func:`find_all` blames on the patch in ``trials``, with all the trials that show it."""
+    on_base, on_patched = _by_kernel(trials)
+    evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
     return tuple(
         Blame(
             cell=failure.cell,
@@ -114,7 +155,7 @@ def blames(trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
             shown_by=tuple(dict.fromkeys(other.trial.spec for other in _seen(failure, on_patched))),
         )
         for failure in _once(on_patched)
-        if _on_patched(failure, on_patched, on_base, trials).blamed
+        if _on_patched(failure, on_patched, evidence).blamed
     )
 
 
@@ -182,25 +223,24 @@ def _once(failures: Sequence[_Failure]) -> list[_Failure]:
     return list(first.values())
 
 
-def _on_patched(
-    failure: _Failure, on_patched: Sequence[_Failure], on_base: Sequence[_Failure], trials: Sequence[TrialResult]
-) -> Finding:
-    there = _seen(failure, on_base)
+def _on_patched(failure: _Failure, on_patched: Sequence[_Failure], evidence: _Evidence) -> Finding:
+    there = evidence.of(failure)
     if failure.blameless:
         return _finding(failure, blamed=False, remark="" if there else NEW)
-    runs = len(_ended(trials, KernelRole.BASE, failure.cell))
+    who = "base" if _seen(failure, evidence.on_base) or not there else "base, compiled in another way,"
     if there and failure.of_the_log:
-        return _finding(failure, blamed=False, remark="base shows the same: not the patch's")
+        return _finding(failure, blamed=False, remark=f"{who} shows the same: not the patch's")
+    runs = evidence.runs(failure.cell)
+    with_patch = len(_ended(evidence.trials, KernelRole.PATCHED, failure.cell))
+    failed, failed_with = len(_trials_of(there)), len(_trials_of(_seen(failure, on_patched)))
+    rates = f"{failed} of {runs} trials fail so on base, {failed_with} of {with_patch} with the patch"
     if there:
-        with_patch = len(_ended(trials, KernelRole.PATCHED, failure.cell))
-        failed, failed_with = len(_trials_of(there)), len(_trials_of(_seen(failure, on_patched)))
-        rates = f"{failed} of {runs} trials fail so on base, {failed_with} of {with_patch} with the patch"
         if chance_of(failed_with, with_patch, failed, runs) < CHANCE:
             return _finding(failure, blamed=True, remark=rates)
-        return _finding(failure, blamed=False, remark=f"base shows the same: not the patch's; {rates}")
-    if not runs:
+        return _finding(failure, blamed=False, remark=f"{who} shows the same: not the patch's; {rates}")
+    if not _ended(evidence.trials, KernelRole.BASE, failure.cell):
         return _finding(failure, blamed=False, remark="base did not run here: nobody can be blamed")
-    return _finding(failure, blamed=True)
+    return _finding(failure, blamed=True, remark=rates if failed_with < with_patch else "")
 
 
 def _on_base(failure: _Failure, on_patched: Sequence[_Failure]) -> Finding:
@@ -227,8 +267,9 @@ def _seen(failure: _Failure, among: Sequence[_Failure]) -> list[_Failure]:
     return [other for other in among if other.cell == failure.cell and same_complaint(other.mark, failure.mark)]
 
 
-def _trials_of(failures: Sequence[_Failure]) -> set[TrialSpec]:
-    return {failure.trial.spec for failure in failures}
+def _trials_of(failures: Sequence[_Failure]) -> set[int]:
+    """Return the trials by identity: a perturbed base's have the same specifications as others."""
+    return {id(failure.trial) for failure in failures}
 
 
 def _ended(trials: Sequence[TrialResult], kernel: KernelRole, cell: tuple[str, str]) -> list[TrialResult]:

@@ -1,5 +1,7 @@
 """LIVE TRIALS → ESTIMATES: they run in the host's time and never repeat exactly, so base and patched are two samples.
 
+So are the sealed trials of a host where they were seen not to repeat.
+
 The seeds are no pairs here: what the host did meanwhile outweighs what the workload has in common. The effect is the
 shift between the samples (Hodges and Lehmann, Annals of Mathematical Statistics 34, 1963), its interval is bootstrapped,
 and what it is held against is the rank test of Mann and Whitney (Annals of Mathematical Statistics 18, 1947), shifted by
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import comb
 
 from orchestrator.judge.effects import Observed
 from orchestrator.judge.statistics import bootstrap_interval, middle_shift, rank_tail
@@ -18,6 +21,9 @@ from orchestrator.model.trial import TrialResult
 STEAL, LOAD = "host_steal_percent", "host_load"
 """What a live trial's environment says of the host while it ran: time stolen, and processes beside ours a CPU."""
 
+ROUNDING = 1e-9
+"""A part by which two ways to the same probability may differ."""
+
 MOST_STEAL_PERCENT = 2.0
 MOST_LOAD = 1.5
 """Above one of these a host is busy with other things than the trial."""
@@ -25,12 +31,21 @@ MOST_LOAD = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankEstimate:
-    """The effect on the scale with its 95 % interval, and the probabilities that :class:`Estimate` has."""
+    """The effect on the scale with its 95 % interval, and the probabilities that :class:`Estimate` has.
+
+    ``least`` is the smallest ``p_moved`` that samples of this size can have.
+    """
 
     mean: float
     interval: tuple[float, float]
     p_moved: float
     p_same: float
+    least: float
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the samples do not meet, by more than the smallest effect of interest: more they cannot say."""
+        return self.p_moved <= self.least * (1 + ROUNDING)
 
 
 def rank_estimate(observed: Observed) -> RankEstimate | None:
@@ -44,11 +59,13 @@ def rank_estimate(observed: Observed) -> RankEstimate | None:
         rank_tail(base, [value - margin for value in patched]),
         rank_tail([value + margin for value in patched], base),
     )
+    least = 2 / comb(len(base) + len(patched), len(base))
     return RankEstimate(
         mean=middle_shift(base, patched),
         interval=bootstrap_interval(base, patched),
         p_moved=min(1.0, 2 * min(risen, fallen)),
         p_same=within,
+        least=least,
     )
 
 

@@ -27,6 +27,12 @@ def with_reach(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     return tuple(_blamed(trial) if trial.spec in reached and _only_unreached(trial) else trial for trial in trials)
 
 
+def with_reach_beside(trials: Sequence[TrialResult], base: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
+    """Return trials of a kernel that stands where patched does, judged against ``base`` as :func:`with_reach` has it."""
+    of_base = [trial for trial in base if trial.spec.kernel is KernelRole.BASE]
+    return with_reach([*of_base, *trials])[len(of_base) :]
+
+
 def missed_by_chance(trials: Sequence[TrialResult]) -> tuple[str, ...]:
     """Return a line for each race that a scenario is about and a trial did not run into."""
     return tuple(

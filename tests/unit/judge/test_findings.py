@@ -68,6 +68,35 @@ def test_failed_test_when_it_fails_with_the_patch_far_more_often_then_is_the_pat
     assert finding.title == "not ok 1 (1 of 6 trials fail so on base, 6 of 6 with the patch)"
 
 
+INTEGRITY = Check(name="integrity", status=Status.FAIL, message="a wrong page")
+
+
+@pytest.mark.parametrize("check", [INTEGRITY, splat()])
+def test_failure_when_a_kernel_that_means_nothing_shows_it_too_then_is_not_the_patchs(check: Check) -> None:
+    trials = [*(of(BASE, seed) for seed in (1, 2, 3)), of(PATCHED, 1, check), of(PATCHED, 2)]
+    beside = [of(PATCHED, 1, check), of(PATCHED, 2)]
+    (finding,) = [each for each in find_all(trials, (), beside) if each.kernel == "patched"]
+    assert not finding.blamed
+    assert "base, compiled in another way, shows the same: not the patch's" in finding.title
+    assert wanted_on_base(trials, beside) == ()
+    assert not any(each.kernel == "base" for each in find_all(trials, (), beside))
+
+
+def test_failure_when_a_kernel_that_means_nothing_ran_without_it_then_is_the_patchs() -> None:
+    trials = [*(of(BASE, seed) for seed in (1, 2, 3)), of(PATCHED, 1, INTEGRITY)]
+    (finding,) = find_all(trials, (), [of(PATCHED, 1)])
+    assert (finding.blamed, finding.title) == (True, "a wrong page")
+
+
+def test_failure_when_only_some_seeds_show_it_then_base_is_asked_for_longer_and_the_rates_are_told() -> None:
+    patched = [of(PATCHED, 1, INTEGRITY), of(PATCHED, 2), of(PATCHED, 3)]
+    wanted = wanted_on_base([*(of(BASE, seed) for seed in (1, 2, 3)), *patched])
+    assert [each.seed for each in wanted] == [4, 5, 6, 7, 8, 9]
+    (finding,) = find_all([*(of(BASE, seed) for seed in range(1, 10)), *patched], ())
+    assert finding.blamed
+    assert finding.title == "a wrong page (0 of 9 trials fail so on base, 1 of 3 with the patch)"
+
+
 def test_chance_of_when_counts_are_known_then_fishers_figure() -> None:
     # By hand: 1 of 6 and 6 of 6 have 7 failures in 12; C(6,6)*C(6,1)/C(12,7) = 6/792.
     assert chance_of(6, 6, 1, 6) == pytest.approx(6 / 792)

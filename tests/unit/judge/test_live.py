@@ -8,11 +8,12 @@ import random
 import pytest
 
 from orchestrator.judge.compare import compare
+from orchestrator.judge.decide import decide
 from orchestrator.judge.live import LOAD, STEAL, lines_on_busy_host
 from orchestrator.judge.statistics import bootstrap_interval, middle_shift, rank_tail
 from orchestrator.model.scenario import Direction
 from orchestrator.model.trial import TrialResult
-from orchestrator.model.verdict import Change, MetricChange
+from orchestrator.model.verdict import Change, MetricChange, Outcome
 from tests.unit.record_builder import BASE, PATCHED, metric, scenario, spec, trial
 
 SCENARIOS = (scenario(metrics=(metric("down", Direction.DOWN),)),)
@@ -37,6 +38,41 @@ def around(middle: float, count: int, *, seed: int = 1, noise: float = 0.03) -> 
 
 def test_three_live_seeds_decide_nothing_however_far_apart() -> None:
     assert judged([100, 101, 102], [900, 910, 905]).change is Change.UNCLEAR
+
+
+def test_three_live_seeds_that_are_all_worse_leave_the_run_open_and_no_pass() -> None:
+    worse = judged([100, 101, 102], [100000, 100001, 100002])
+    assert (worse.change, worse.suspect) == (Change.UNCLEAR, True)
+    better = judged([100000, 100001, 100002], [100, 101, 102])
+    assert (better.change, better.suspect) == (Change.UNCLEAR, False)
+    overlapping = judged([100, 101, 900], [890, 910, 905])
+    assert (overlapping.change, overlapping.suspect) == (Change.UNCLEAR, False)
+
+
+def test_live_seeds_that_are_worse_by_less_than_matters_are_not_suspect() -> None:
+    assert not judged([1000, 1001, 1002], [1003, 1004, 1005]).suspect
+
+
+def outcome(base: list[float], patched: list[float]) -> Outcome:
+    trials = [live("base", seed, value) for seed, value in enumerate(base, 1)]
+    trials += [live("patched", seed, value) for seed, value in enumerate(patched, 1)]
+    return decide(scenarios=SCENARIOS, planned=[trial.spec for trial in trials], trials=trials).outcome
+
+
+def test_run_of_live_trials_passes_only_where_something_was_shown() -> None:
+    assert outcome([100, 101, 102], [100000, 100001, 100002]) is Outcome.INCONCLUSIVE
+    assert outcome([100], [100]) is Outcome.INCONCLUSIVE
+    assert outcome([1000, 1001, 1002], [1000, 1001, 1003]) is Outcome.PASS
+    assert outcome(around(100, 6), around(100000, 6)) is Outcome.REGRESSION
+
+
+def test_sealed_trials_that_did_not_repeat_are_two_samples_too() -> None:
+    trials = [trial(spec(BASE, seed), {"down": 100.0}) for seed in (1, 2, 3)]
+    trials += [trial(spec(PATCHED, seed), {"down": 300.0}) for seed in (1, 2, 3)]
+    (paired,) = compare(SCENARIOS, trials)
+    (ranked,) = compare(SCENARIOS, trials, repeatable=False)
+    assert (paired.change, ranked.change, ranked.suspect) == (Change.REGRESSED, Change.UNCLEAR, True)
+    assert ranked.unit == paired.unit
 
 
 def test_single_live_pair_shows_nothing_even_where_it_is_equal() -> None:

@@ -25,7 +25,7 @@ from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Change
 from orchestrator.plan import planned_trials
 from orchestrator.repeating import first_difference
-from orchestrator.rounds import Rounds, RoundsDone
+from orchestrator.rounds import UNPROVEN, Rounds, RoundsDone
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.tree.perturb import PERTURBATIONS
 from tests.unit.record_builder import BASE, PATCHED, build, metric, scenario, topology, trial
@@ -88,12 +88,13 @@ def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setattr("orchestrator.chance.perturbed_base", lambda *_, **__: object())
 
     def made(tried: Try, **options: Any) -> FakeLaboratory:
+        sealed = options.pop("sealed", True)
         chosen = profile(**options)
         specs = planned_trials(
-            chosen, scenarios={SCENARIO.name: SCENARIO}, topologies={"two-node": topology()}, sealed=True
+            chosen, scenarios={SCENARIO.name: SCENARIO}, topologies={"two-node": topology()}, sealed=sealed
         )
         plan = Plan(
-            run_id="r", mail="m", linux="l", base_rev=None, profile=chosen, sealed=True, sandbox=True,
+            run_id="r", mail="m", linux="l", base_rev=None, profile=chosen, sealed=sealed, sandbox=True,
             accelerator="tcg", again=False, trials=specs,
         )  # fmt: skip
         with contextlib.suppress(FileExistsError):
@@ -271,19 +272,51 @@ def test_rounds_when_the_user_stops_the_perturbed_build_then_the_run_ends(
         rounds(lab)
 
 
-def test_rounds_when_base_does_not_repeat_then_base_itself_is_the_measure_of_chance(
+def test_rounds_when_base_does_not_repeat_then_trials_are_ranked_and_no_other_kernel_is_built(
     laboratory: Callable[..., FakeLaboratory],
 ) -> None:
     def tried(spec: TrialSpec, part: str) -> TrialResult:
-        return dataclasses.replace(trial(spec, {"down": 100}), digest="ab" * 32 if part else "cd" * 32)
+        value = 300 if spec.kernel is PATCHED else 100
+        return dataclasses.replace(trial(spec, {"down": value + spec.seed}), digest="ab" * 32 if part else "cd" * 32)
 
-    lab = laboratory(tried, seeds=(1, 2), perturbed=True)
-    done = rounds(lab)
+    done = rounds(laboratory(tried, seeds=(1, 2), most_seeds=12, perturbed=True))
     assert done.repeat is not None
     assert not done.repeat.holds
-    (null,) = done.null_builds
-    assert (null.name, {trial.spec.kernel for trial in null.trials}) == ("again", {BASE})
+    assert done.null_builds == ()
     assert "not repeatable here" in done.not_covered[0]
+    # Pairs of sealed trials would have proven it with three; ranks need more.
+    assert len(seeds_of(done, PATCHED)) == 6
+    (change,) = compare([SCENARIO], done.trials, repeatable=False)
+    assert change.change is Change.REGRESSED
+
+
+def test_rounds_when_trials_are_live_then_seeds_are_added_to_them_too(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    lab = laboratory(lambda spec, part: of(100 + spec.seed, 300 + spec.seed)(spec, part), sealed=False, most_seeds=12)
+    done = rounds(lab)
+    assert seeds_of(done, PATCHED) == list(range(1, 7))
+    assert {spec.sealed for spec in done.planned} == {False}
+    assert done.repeat is None
+
+
+def test_rounds_when_no_trial_of_base_passes_then_it_is_said_that_nothing_shows_that_they_repeat(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    done = rounds(laboratory(lambda spec, _: trial(spec, status=Status.FAIL, message="it fails")))
+    assert (done.repeat, done.not_covered) == (None, (UNPROVEN,))
+
+
+def test_rounds_when_a_perturbed_base_fails_as_patched_does_then_base_is_not_asked(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    def tried(spec: TrialSpec, part: str) -> TrialResult:
+        if spec.kernel is BASE:
+            return trial(spec, {"down": 1})
+        bad = Check(name="integrity", status=Status.FAIL, message="a wrong page")
+        return trial(spec, {"down": 1}, status=Status.FAIL, checks=[bad])
+
+    assert seeds_of(rounds(laboratory(tried, perturbed=True)), BASE) == [1]
 
 
 def test_rounds_when_a_run_is_resumed_then_what_is_done_is_not_done_again(
