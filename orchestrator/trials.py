@@ -37,7 +37,7 @@ from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
 from orchestrator.store.run_directory import RunDirectory
 from orchestrator.store.trial_cache import TrialCache
 from orchestrator.trial.request import TrialRequest
-from orchestrator.trial.runner import SEALED_END, machine_config, run_trial
+from orchestrator.trial.runner import READY, SEALED_END, machine_config, run_trial
 
 HUNG, FULL = "timeout", ConsoleFull.__name__
 """How the check of a machine calls what came to no end (orchestrator/trial/outcome.py)."""
@@ -126,7 +126,9 @@ class TrialRunner:
         def work(spec: TrialSpec) -> TrialResult:
             return self._run_one(spec, resources)
 
-        with local_executor(resources.cpus) as executor:
+        # Live trials one at a time, in the plan's order: base and patched take turns, and neither disturbs the other.
+        beside = resources.cpus if all(spec.sealed for spec in specs) else 1
+        with local_executor(beside) as executor:
             yield from run_jobs(specs, work, executor=executor, cancellation=self._cancellation)
 
     def _run_one(self, spec: TrialSpec, resources: Resources) -> TrialResult:
@@ -182,8 +184,9 @@ class TrialRunner:
         environment = {"qemu": self._parts.qemu, "accelerator": str(request.accelerator)}
         if not request.spec.sealed:
             environment |= {STEAL: str(host_times().steal_percent(before)), LOAD: str(load_a_cpu())}
-        # A sealed guest's machine is left, and a record read, only after it has said that its scenario is over.
-        last = SEALED_END if request.spec.sealed and finished.measured is not None else ""
+        # A record is there only of a sealed guest that has said that its scenario is over, and of a live one that was ready.
+        heard = SEALED_END if request.spec.sealed else READY
+        last = heard if finished.measured is not None else ""
         result = with_kernel_log(finished.result, scan_kernel_log(text, last_mark=last))
         if (decoder := self._parts.decoders.get(request.spec.kernel)) is not None:
             result = told_where(result, decoder.decode)
