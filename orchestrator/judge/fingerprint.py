@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.judge.log_patterns import ALLOCATING_FRAMES, REPORTING_FRAMES, WAITING_FRAMES, LogKind
+from orchestrator.judge.log_patterns import ALLOCATING_FRAMES, OF_THE_TOOL, REPORTING_FRAMES, WAITING_FRAMES, LogKind
 
 FRAMES = 5
 REST_UNKNOWN = "~"
@@ -24,12 +24,12 @@ _NUMBER = re.compile(r"\b(?:0x)?(?=[a-f]*+\d)[0-9a-f]++(?=\b|kB)")
 
 
 def fingerprint(kind: LogKind, title: str, lines: Sequence[str], *, tangled: bool = False) -> str:
-    """Return the fingerprint of a complaint; its title without numbers where it has no trace.
+    """Return the fingerprint of a complaint; its title without numbers where it has no trace, or none that matters.
 
     ``tangled`` says that its trace is mixed with another's: then only the function that its first line names is known,
     and :data:`REST_UNKNOWN` stands for the rest.
     """
-    if kind is LogKind.OOM_KILL:
+    if kind is LogKind.OOM_KILL or kind in OF_THE_TOOL:
         return f"{kind}|{_without_numbers(title)}"
     if tangled and (place := _PLACE.match(title)):
         return f"{kind}|{plain_function(place['name'])}|{REST_UNKNOWN}"

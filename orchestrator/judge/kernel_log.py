@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from orchestrator.judge.fingerprint import fingerprint
 from orchestrator.judge.log_blocks import TRACELESS_LINES, Block, cut_blocks
 from orchestrator.judge.log_lines import Message, read_messages
-from orchestrator.judge.log_patterns import OOM_KILLED, LogKind
+from orchestrator.judge.log_patterns import OF_THE_TOOL, OOM_KILLED, LogKind
 from orchestrator.model.trial import Check, Status, TrialResult
 
 CHECK_NAME = "kernel log"
+LOCKDEP_IS_OFF = "lockdep had switched itself off: from there on locks were not checked"
 FINDINGS = 50
 """How many different complaints of one log are shown; a kernel may write without end."""
 
@@ -81,7 +82,8 @@ def with_kernel_log(result: TrialResult, scan: KernelLogScan) -> TrialResult:
     """Return ``result`` with a check for every complaint of the kernel, and its status changed where they say so.
 
     A splat fails a trial whatever the test said. A trial that was lost (ERROR) is FAIL when the kernel's end explains
-    the loss. A scanner that could not work makes it ERROR, unless what it did see fails the trial.
+    the loss. A scanner that could not work makes it ERROR, unless what it did see fails the trial. A detector that has
+    switched itself off fails nothing, and is a SKIP: nobody shall take for checked what was not.
     """
     checks = [_as_check(finding) for finding in scan.findings]
     if scan.left_out:
@@ -125,6 +127,7 @@ def told_where(result: TrialResult, decode: Callable[[Sequence[str]], Sequence[s
 def _as_check(finding: LogFinding) -> Check:
     blameless = finding.after_oom or not finding.kind.is_crash
     note = " (after an out of memory kill: not blamed)" if finding.after_oom else ""
+    note = f" ({LOCKDEP_IS_OFF})" if finding.kind in OF_THE_TOOL else note
     often = f" ({finding.count} times)" if finding.count > 1 else ""
     return Check(
         name=f"{CHECK_NAME}: {finding.kind}",

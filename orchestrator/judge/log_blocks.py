@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.judge.log_lines import Message
-from orchestrator.judge.log_patterns import ANY_PATTERN, CONSEQUENCE, ONE_LINE, OOM_KILLED, PATTERNS, LogKind
+from orchestrator.judge.log_patterns import (
+    ANY_PATTERN,
+    CONSEQUENCE,
+    OF_THE_TOOL,
+    ONE_LINE,
+    OOM_KILLED,
+    PATTERNS,
+    LogKind,
+)
 
 BLOCK_LINES = 400
 """Where a block that never ends is cut; KASAN's reports have up to 200 lines."""
@@ -42,12 +50,14 @@ _CONTINUES = {
     LogKind.LIST_CORRUPTION: frozenset({LogKind.BUG, LogKind.WARNING, LogKind.OOPS}),
     LogKind.BUG: frozenset({LogKind.OOPS, LogKind.WARNING}),
     LogKind.OOPS: frozenset({LogKind.OOPS}),
+    # __lock_acquire() shows all locks where one task holds too many, when lockdep is off already.
+    LogKind.LOCKDEP_LIMIT: frozenset({LogKind.LOCKDEP_OFF}),
 }
 _OF_SLUB = re.compile(r"BUG \S")
 """mm/slub.c, slab_bug(): "BUG kmalloc-64 (Not tainted): ..."; what is known of the object follows, then a WARNING."""
 _RULED = frozenset({LogKind.KASAN, LogKind.KFENCE, LogKind.KCSAN})
 """Kinds whose reports stand between two rules."""
-_LONG_HEADS = frozenset({LogKind.LOCKDEP, LogKind.OOM_KILL, LogKind.RCU_STALL})
+_LONG_HEADS = frozenset({LogKind.LOCKDEP, LogKind.LOCKDEP_LIMIT, LogKind.OOM_KILL, LogKind.RCU_STALL})
 """Kinds that have much to say before their call trace."""
 
 
@@ -153,7 +163,8 @@ class _Cutter:
             block.cpu = who["cpu"] or who["stuck"] or ""
             block.pid = who["pid"] or who["by"] or who["stuck_pid"] or ""
         self._open.append(block)
-        self._last = block
+        # A panic is nothing that a detector's end has led to.
+        self._last = self._last if kind in OF_THE_TOOL else block
         if len(self._open) > OPEN_BLOCKS:
             self._done.append(self._open.pop(0))
         self._add(block, text)

@@ -15,6 +15,8 @@ LONGEST = 2048
 # "[    1.234567] ", with CONFIG_PRINTK_CALLER "[    1.234567][    T1] " (kernel/printk/printk.c, print_time and
 # print_caller). Searched for anywhere in the line: a program that wrote no line feed leaves its text in front of it.
 _STAMP = re.compile(r"\[ *+\d++\.\d{6}\](?:\[ *+([TC]\d++)\])? ?")
+# early_printk() (kernel/printk/printk.c) writes to the console itself: the one message of the kernel's without a time stamp.
+_EARLY = re.compile(r"PANIC: early exception 0x[0-9a-f]{2} IP ")
 _BANNER = re.compile(r"Linux version \d")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 _DROPPED = re.compile(r"\*\* (\d{1,20}) printk messages dropped \*\*\s*$")
@@ -70,8 +72,10 @@ def _stamped(lines: Sequence[str]) -> list[Message]:
     """Return the lines with a time stamp; all lines where the kernel prints none (CONFIG_PRINTK_TIME)."""
     if any(_BANNER.match(line) for line in lines):
         return [Message(line[:LONGEST]) for line in lines]
-    return [
-        Message(line[match.end() : match.end() + LONGEST], match[1] or "")
-        for line in lines
-        if (match := _STAMP.search(line))
-    ]
+    found = []
+    for line in lines:
+        if match := _STAMP.search(line):
+            found.append(Message(line[match.end() : match.end() + LONGEST], match[1] or ""))
+        elif _EARLY.match(line):
+            found.append(Message(line[:LONGEST]))
+    return found

@@ -27,6 +27,8 @@ class LogKind(StrEnum):
     BAD_PAGE = "bad page state"
     BAD_RSS = "bad rss counter"
     BAD_SWAP = "bad swap entry"
+    BAD_TABLE = "bad page table"
+    SWAP_ERROR = "swap error"
     LIST_CORRUPTION = "list corruption"
     KMEMLEAK = "kmemleak"
     PANIC = "panic"
@@ -35,6 +37,8 @@ class LogKind(StrEnum):
     WARNING = "WARNING"
     REBOOT = "unexpected reboot"
     OOM_KILL = "out of memory kill"
+    LOCKDEP_LIMIT = "lockdep limit"
+    LOCKDEP_OFF = "lockdep off"
 
     @property
     def ends_machine(self) -> bool:
@@ -43,8 +47,11 @@ class LogKind(StrEnum):
 
     @property
     def is_crash(self) -> bool:
-        """Whether it is the kernel's own failure; an out of memory kill may be what the workload asked for."""
-        return self is not LogKind.OOM_KILL
+        """Whether it is the kernel's own failure; an out of memory kill may be what the workload asked for.
+
+        What says that a detector does not look any more is nobody's failure either.
+        """
+        return self is not LogKind.OOM_KILL and self not in OF_THE_TOOL
 
 
 FATAL = frozenset(
@@ -54,7 +61,14 @@ FATAL = frozenset(
     }
 )  # fmt: skip
 
-ONE_LINE = frozenset({LogKind.BAD_RSS, LogKind.BAD_SWAP, LogKind.REBOOT})
+OF_THE_TOOL = frozenset({LogKind.LOCKDEP_LIMIT, LogKind.LOCKDEP_OFF})
+"""Kinds by which lockdep says that it has switched itself off (kernel/locking/lockdep.c): what follows it has not checked."""
+
+ONE_LINE = frozenset(
+    {
+        LogKind.BAD_RSS, LogKind.BAD_SWAP, LogKind.BAD_TABLE, LogKind.SWAP_ERROR, LogKind.REBOOT, LogKind.LOCKDEP_OFF,
+    }
+)  # fmt: skip
 """Kinds that come without a call trace."""
 
 
@@ -86,6 +100,10 @@ PATTERNS: tuple[LogPattern, ...] = (
     _pattern(LogKind.LOCKDEP, _LOCKDEP),
     _pattern(LogKind.LOCKDEP, r"\[ BUG: .* \]"),
     _pattern(LogKind.LOCKDEP, r"INFO: trying to register non-static key\."),
+    # print_lockdep_off(): a table was too small. KERN_DEBUG, which a console shows from loglevel=8 on; debug_show_held_locks()
+    # and debug_show_all_locks() (KERN_WARNING) say the same in each later report. A build mistake of ours, never a kernel's.
+    _pattern(LogKind.LOCKDEP_LIMIT, r"BUG: MAX_(?:LOCKDEP_\w+|LOCK_DEPTH|STACK_TRACE_ENTRIES) too low!"),
+    _pattern(LogKind.LOCKDEP_OFF, r"INFO: lockdep is turned off\."),
     _pattern(LogKind.RCU_STALL, r"(?:rcu: )?INFO: rcu\w* (?:self-)?detected (?:expedited )?stalls?\b"),
     _pattern(LogKind.SOFT_LOCKUP, r"(?:watchdog: )?BUG: soft lockup\b"),
     _pattern(LogKind.SOFT_LOCKUP, r"BUG: workqueue lockup\b"),
@@ -96,11 +114,21 @@ PATTERNS: tuple[LogPattern, ...] = (
     _pattern(LogKind.BAD_RSS, r"BUG: (?:Bad rss-counter state|non-zero pgtables_bytes)"),
     # mm/swapfile.c names its function first: "_swap_info_get: Bad swap offset entry 3ffffffffffff".
     _pattern(LogKind.BAD_SWAP, r"(?:\w+: )?(?:[Bb]ad|Unused) swap (?:file|offset) entry"),
+    # p?d_ERROR() and pte_ERROR() (arch/x86/include/asm/pgtable_64.h, by mm/pgtable-generic.c): "mm/pgtable-generic.c:54: bad pmd
+    # 00000000f3a6b2c1(8000000012345067)".
+    _pattern(LogKind.BAD_TABLE, r"[\w./-]{1,200}\.[ch]:\d{1,6}: bad p(?:te|md|ud|4d|gd) "),
+    # mm/page_io.c, of a device: "Write-error on swap-device (252:0:2048)"; of a swap file (sio_write_complete()) the last.
+    _pattern(LogKind.SWAP_ERROR, r"(?:Read|Write)-error on swap-device\b"),
+    _pattern(LogKind.SWAP_ERROR, r"Write error -?\d+ on dio swapfile\b"),
     _pattern(LogKind.LIST_CORRUPTION, r"list_(?:add|del) (?:corruption|double add)"),
     # The leaks themselves, with kmemleak's "verbose" on, then their number.
     _pattern(LogKind.KMEMLEAK, r"kmemleak: unreferenced object\b"),
     _pattern(LogKind.KMEMLEAK, r"kmemleak: \d+ new suspected memory leaks"),
     _pattern(LogKind.PANIC, r"Kernel panic - not syncing\b"),
+    # early_fixup_exception() (arch/x86/mm/extable.c), which halts; exc_double_fault() (arch/x86/kernel/traps.c) and fred_bad_type()
+    # (arch/x86/entry/entry_fred.c) go on to die(), whose "Oops: double fault" is of the same complaint.
+    _pattern(LogKind.PANIC, r"PANIC: early exception "),
+    _pattern(LogKind.OOPS, r"(?:traps: )?PANIC: (?:double fault|invalid or fatal FRED event)\b"),
     _pattern(LogKind.BUG, r"BUG: (?:unable to handle|kernel NULL pointer)"),
     _pattern(LogKind.BUG, r"kernel BUG at "),
     _pattern(LogKind.OOPS, r"Oops: "),
@@ -109,6 +137,8 @@ PATTERNS: tuple[LogPattern, ...] = (
     _pattern(LogKind.BUG, r"BUG: "),
     # mm/slub.c: "BUG kmalloc-64 (Not tainted): Redzone overwritten".
     _pattern(LogKind.BUG, r"BUG \S+ \((?:Not tainted|Tainted|G|P)"),
+    # mm/slab.c up to 6.7, __slab_error(): "slab error in verify_redzone_free(): cache `kmalloc-64': double free detected".
+    _pattern(LogKind.BUG, r"slab error in \w+\(\): "),
     # But not what unwind_next_frame() (arch/x86/kernel/unwind_frame.c) says of a stack that it cannot follow. It cannot where an
     # interrupt came into an optimised kprobe's buffer, which keeps no frame pointer: our own probes, then.
     _pattern(LogKind.WARNING, r"WARNING: (?!kernel stack (?:regs|frame pointer) at )"),

@@ -61,6 +61,11 @@ def test_scan_when_text_only_speaks_of_bugs_then_clean() -> None:
         "BUGGY: x",
         "Oopsie: x",
         "foo: INFO: task x:1 blocked for more than 60 seconds.",
+        "null_blk: Write-error on swap-device (252:0:2048)",
+        "see mm/x.c:1: bad pmd 0(0)",
+        "mm/x.c:1: bad idea",
+        "traps: PANIC button",
+        "lockdep is turned off.",
     ],
 )
 def test_scan_when_a_message_does_not_begin_with_it_then_clean(line: str) -> None:
@@ -87,6 +92,26 @@ def test_scan_when_a_message_does_not_begin_with_it_then_clean(line: str) -> Non
         ("kernel BUG at mm/zswap.c:100!", LogKind.BUG),
         ("kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)", LogKind.KMEMLEAK),
         ("Unused swap offset entry 00000042", LogKind.BAD_SWAP),
+        ("Write-error on swap-device (252:0:2048)", LogKind.SWAP_ERROR),
+        ("Read-error on swap-device (252:0:2048)", LogKind.SWAP_ERROR),
+        ("Read-error on swap-device", LogKind.SWAP_ERROR),
+        ("Write error -28 on dio swapfile (4096)", LogKind.SWAP_ERROR),
+        ("mm/pgtable-generic.c:54: bad pmd 00000000f3a6b2c1(8000000012345067)", LogKind.BAD_TABLE),
+        ("mm/memory.c:199: bad pud (____ptrval____)(0000000000000067)", LogKind.BAD_TABLE),
+        ("mm/pgtable-generic.c:29: bad pgd 0000000012345003.", LogKind.BAD_TABLE),
+        ("slab error in verify_redzone_free(): cache `kmalloc-64': double free detected", LogKind.BUG),
+        ("BUG <unknown> (Not tainted): No slab cache for object 0x00000000f3a6b2c1", LogKind.BUG),
+        ("traps: PANIC: double fault, error_code: 0x0", LogKind.OOPS),
+        ("PANIC: double fault, error_code: 0x0", LogKind.OOPS),
+        ("PANIC: early exception 0x0e IP 10:ffffffff81e0a3c1 error 0 cr2 0x10", LogKind.PANIC),
+        ("BUG: MAX_LOCKDEP_CHAINS too low!", LogKind.LOCKDEP_LIMIT),
+        ("BUG: MAX_LOCKDEP_CHAIN_HLOCKS too low!", LogKind.LOCKDEP_LIMIT),
+        ("BUG: MAX_LOCKDEP_ENTRIES too low!", LogKind.LOCKDEP_LIMIT),
+        ("BUG: MAX_LOCKDEP_KEYS too low!", LogKind.LOCKDEP_LIMIT),
+        ("BUG: MAX_STACK_TRACE_ENTRIES too low!", LogKind.LOCKDEP_LIMIT),
+        ("BUG: MAX_LOCK_DEPTH too low!", LogKind.LOCKDEP_LIMIT),
+        ("INFO: lockdep is turned off.", LogKind.LOCKDEP_OFF),
+        ("BUG: looking up invalid subclass: 8", LogKind.BUG),
     ],
 )
 def test_scan_of_a_single_line_then_its_kind(line: str, kind: LogKind) -> None:
@@ -106,6 +131,41 @@ def test_scan_when_the_unwinder_lost_its_way_then_clean(line: str) -> None:
     dump = "unwind stack type:1 next_sp:0000000000000000 mask:0x6 graph_idx:0"
     log = f"{BANNER}[   47.372471] {line}\n[   47.372506] {dump}\n"
     assert scan_kernel_log(log).is_clean
+
+
+@pytest.mark.parametrize("line", ["BUG: MAX_LOCKDEP_CHAINS too low!", "INFO: lockdep is turned off."])
+def test_trial_when_lockdep_switched_itself_off_then_passes_and_a_skip_says_what_was_not_checked(line: str) -> None:
+    scan = scan_kernel_log(f"{BANNER}[    1.000000] {line}\n")
+    result = with_kernel_log(trial(spec(BASE), {"zswpwb": 1}), scan)
+    (check,) = [check for check in result.checks if check.name.startswith("kernel log")]
+    assert (result.status, check.status) == (Status.PASS, Status.SKIP)
+    assert check.name.startswith("kernel log: lockdep ")
+    assert "switched itself off" in check.message
+    assert line in check.message
+
+
+def test_early_exception_that_has_no_time_stamp_is_found_and_known_by_where_it_was() -> None:
+    # early_printk() writes the first line past printk; show_regs() prints the others.
+    log = f"""{BANNER}[    0.010000] Memory: 980000K/1048576K available
+PANIC: early exception 0x0e IP 10:ffffffff81e0a3c1 error 0 cr2 0x10
+[    0.020000] CPU: 0 UID: 0 PID: 0 Comm: swapper Not tainted 7.2.12 #1
+[    0.020001] RIP: 0010:zswap_setup+0x21/0x90
+[    0.020002] Call Trace:
+[    0.020003]  <TASK>
+[    0.020004]  start_kernel+0x3c1/0x5d0
+[    0.020005]  </TASK>
+"""
+    (finding,) = scan_kernel_log(log).crashes
+    assert finding.kind.ends_machine
+    assert finding.fingerprint == "panic|zswap_setup|start_kernel"
+
+
+def test_swap_errors_of_one_device_are_one_finding_that_fails_the_trial() -> None:
+    lines = [f"[    1.{at:06}] Write-error on swap-device (252:0:{8 * at})\n" for at in range(3)]
+    result = with_kernel_log(trial(spec(BASE), {"zswpwb": 1}), scan_kernel_log(BANNER + "".join(lines)))
+    (check,) = [check for check in result.checks if check.name == "kernel log: swap error"]
+    assert (result.status, check.status) == (Status.FAIL, Status.FAIL)
+    assert "(3 times)" in check.message
 
 
 @pytest.mark.parametrize("text", ["", "\n\r\n", "SeaBIOS\nBooting from ROM..", "[    1.000000] no banner\n"])

@@ -151,6 +151,95 @@ def test_leaks_when_kmemleak_names_them_then_known_by_who_allocated_and_their_nu
     assert (finding.fingerprint, finding.count) == ("kmemleak|zswap_store|swap_writeout", 2)
 
 
+TRACE = """CPU: 1 UID: 0 PID: 77 Comm: mempress Not tainted 7.2.12 #1
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x5d/0x6f
+ {}+0x2a0/0x6b1
+ swap_writeout+0x122/0x208
+ </TASK>"""
+
+DOUBLE_FAULT = """traps: PANIC: double fault, error_code: 0x0
+Oops: double fault: 0000 [#1] SMP
+CPU: 1 UID: 0 PID: 77 Comm: mempress Not tainted 7.2.12 #1
+RIP: 0010:zswap_store+0x2a0/0x6b1
+Call Trace:
+ <TASK>
+ swap_writeout+0x122/0x208
+ </TASK>
+---[ end trace 0000000000000000 ]---
+Kernel panic - not syncing: Fatal exception in interrupt"""
+
+TOO_DEEP = f"""BUG: MAX_LOCK_DEPTH too low!
+turning off the locking correctness validator.
+depth: 48  max: 48!
+48 locks held by mempress/77:
+INFO: lockdep is turned off.
+{TRACE.format("__lock_acquire")}"""
+
+SLEEPS = f"""BUG: sleeping function called from invalid context at mm/zswap.c:7
+in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 77, name: mempress
+INFO: lockdep is turned off.
+{TRACE.format("zswap_store")}"""
+
+
+def kinds_and_marks(text: str) -> list[tuple[LogKind, str]]:
+    findings = scan_kernel_log(log([("", line) for line in text.splitlines()])).findings
+    return [(each.kind, each.fingerprint) for each in findings]
+
+
+def test_double_fault_with_the_oops_and_the_panic_that_it_leads_to_is_one_complaint() -> None:
+    assert kinds_and_marks(DOUBLE_FAULT) == [(LogKind.OOPS, "Oops|zswap_store|swap_writeout")]
+
+
+def test_lock_depth_that_is_too_low_is_one_block_with_its_trace_and_known_by_the_limit() -> None:
+    found = kinds_and_marks(f"{TOO_DEEP}\nzswap: all well")
+    assert found == [(LogKind.LOCKDEP_LIMIT, "lockdep limit|BUG: MAX_LOCK_DEPTH too low!")]
+
+
+def test_trace_below_a_limit_of_lockdep_is_not_given_to_another_complaint() -> None:
+    chains = f"BUG: MAX_LOCKDEP_CHAINS too low!\n{TRACE.format('add_chain_cache')}"
+    bad_page = "BUG: Bad page state in process mempress  pfn:0bb3a"
+    found = kinds_and_marks(f"{bad_page}\n{chains}\n{TRACE.format('zs_free')}")
+    assert found == [
+        (LogKind.BAD_PAGE, "bad page state|zs_free|swap_writeout"),
+        (LogKind.LOCKDEP_LIMIT, "lockdep limit|BUG: MAX_LOCKDEP_CHAINS too low!"),
+    ]
+
+
+def test_word_of_lockdep_in_the_midst_of_a_complaint_leaves_that_its_trace() -> None:
+    assert kinds_and_marks(SLEEPS) == [
+        (LogKind.BUG, "BUG|zswap_store|swap_writeout"),
+        (LogKind.LOCKDEP_OFF, "lockdep off|INFO: lockdep is turned off."),
+    ]
+
+
+def test_panic_after_lockdep_s_own_word_belongs_to_what_led_to_it() -> None:
+    text = f"{SLEEPS}\nINFO: lockdep is turned off.\nKernel panic - not syncing: kernel: panic on warn set"
+    crash, off = scan_kernel_log(log([("", line) for line in text.splitlines()])).findings
+    assert (crash.kind, off.count) == (LogKind.BUG, 2)
+    assert crash.lines[-1].startswith("Kernel panic")
+    assert off.lines == ("INFO: lockdep is turned off.",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Write-error on swap-device (252:0:2048)", "mm/pgtable-generic.c:54: bad pmd 00000000f3a6b2c1(8000000012345067)"],
+)
+def test_one_line_in_the_midst_of_a_trace_then_both_are_as_if_alone(line: str) -> None:
+    at = next(nr for nr, text in enumerate(KASAN) if text == "Call Trace:") + 2
+    found = scan_kernel_log(log([("", text) for text in [*KASAN[:at], line, *KASAN[at:]]])).findings
+    assert {each.fingerprint for each in found} == {alone(KASAN), alone([line])}
+    assert [each.lines for each in found if each.kind is not LogKind.KASAN] == [(line,)]
+
+
+def test_slab_error_of_the_old_allocator_has_the_trace_that_follows_it() -> None:
+    text = (
+        f"slab error in verify_redzone_free(): cache `kmalloc-64': double free detected\n{TRACE.format('zswap_store')}"
+    )
+    assert kinds_and_marks(text) == [(LogKind.BUG, "BUG|zswap_store|swap_writeout")]
+
+
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
@@ -179,7 +268,15 @@ def test_fingerprint_of_anything_begins_with_its_kind(lines: list[str], kind: Lo
 
 
 WORDS = st.sampled_from(
-    [*LEFT, *KASAN, *LEAK.splitlines(), "x invoked oom-killer: gfp", "BUG: Bad page state in process x"]
+    [
+        *LEFT,
+        *KASAN,
+        *LEAK.splitlines(),
+        *TOO_DEEP.splitlines(),
+        *DOUBLE_FAULT.splitlines(),
+        "x invoked oom-killer: gfp",
+        "BUG: Bad page state in process x",
+    ]
 )
 
 
@@ -201,6 +298,7 @@ GARBAGE = {
     "hexadecimal": "[    1.000000] BUG: " + "1" * 2000 + "g\n",
     "tasks": "[    1.000000] BUG: KASAN: " + "by task " * 250 + "\n",
     "clones": "[    1.000000] Oops: x\n[    1.000000] Call Trace:\n[    1.000000]  " + "a.isra" * 300 + "+0x1/0x2\n",
+    "places": "[    1.000000] " + "a.c:1" * 400 + "\n",
     "escapes": "\x1b[" + "1;" * 1000 + "\n",
 }
 
