@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from orchestrator.again import BISECTED
+from orchestrator.chance import PERTURBED
 from orchestrator.errors import Cancelled, InfraError
 from orchestrator.judge.bisection import Look, Symptom, confidence_in, look_at, prefix_name, search, symptoms_of
+from orchestrator.judge.compare import NullBuild
 from orchestrator.laboratory import Laboratory, prefix_of
 from orchestrator.model.bisection import Bisection, BisectionStep, Seen
 from orchestrator.model.kernel import KernelRole
@@ -21,6 +23,7 @@ from orchestrator.model.run import RunRecord
 from orchestrator.model.tree import Confidence
 from orchestrator.model.trial import TrialResult, TrialSpec
 from orchestrator.model.verdict import Outcome
+from orchestrator.store.run_directory import RunDirectory
 
 MOST_SYMPTOMS = 3
 """So many symptoms are tried until the whole series shows one again; on the run's own host the first one is."""
@@ -69,6 +72,7 @@ class _Bisector:
         }
         self._steps: list[BisectionStep] = []
         self._repeats = record.repeat is not None and record.repeat.holds
+        self._null_builds = null_builds_of(laboratory.run)
 
     def is_seen_again(self) -> bool:
         """Whether the whole series shows the symptom on this host, now."""
@@ -179,7 +183,18 @@ class _Bisector:
         specs = _with_base(symptom.trials)
         with laboratory.steps.step("trials", total=len(specs), done=0):
             trials = tuple(laboratory.results(runner, specs))
-        return _Asked(look_at(symptom, trials, tuple(laboratory.scenarios.values())), trials, built=built)
+        return _Asked(self._look_at(trials), trials, built=built)
+
+    def _look_at(self, trials: Sequence[TrialResult]) -> Look:
+        """Judge as the run was judged: with its perturbed bases, by pairs only where its trials were not seen to differ."""
+        repeat, scenarios = self._record.repeat, tuple(self._laboratory.scenarios.values())
+        repeatable = repeat is None or repeat.holds
+        return look_at(self._symptom, trials, scenarios, self._null_builds, repeatable=repeatable)
+
+
+def null_builds_of(run: RunDirectory) -> tuple[NullBuild, ...]:
+    """Return the run's perturbed bases with their trials, as far as they are kept in its folder."""
+    return tuple(NullBuild(name=part.path.name, trials=part.read_trials()) for part in run.parts(PERTURBED))
 
 
 def _with_base(specs: Sequence[TrialSpec]) -> list[TrialSpec]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.judge.compare import compare
+from orchestrator.judge.compare import NullBuild, compare
 from orchestrator.judge.findings import Blame, blames, showing
 from orchestrator.judge.pairs import Cell
 from orchestrator.judge.reach import with_reach
@@ -123,15 +123,25 @@ def _place(cell: Cell) -> str:
     return f"{cell[0]} on {cell[1]}"
 
 
-def look_at(symptom: Symptom, trials: Sequence[TrialResult], scenarios: Sequence[Scenario]) -> Look:
-    """Return whether ``trials`` show the symptom: the same trials on base and on a prefix, which is their ``patched``."""
+def look_at(
+    symptom: Symptom,
+    trials: Sequence[TrialResult],
+    scenarios: Sequence[Scenario],
+    null_builds: Sequence[NullBuild] = (),
+    *,
+    repeatable: bool = True,
+) -> Look:
+    """Return whether ``trials`` show the symptom: the same trials on base and on a prefix, which is their ``patched``.
+
+    A metric is compared as in the run that it is a symptom of: with that run's ``null_builds``, and ``repeatable`` as there.
+    """
     trials = with_reach(trials)
     lost = [trial for trial in trials if trial.status not in _RAN]
     if symptom.is_exact:
         return _look_at_failure(symptom, trials, lost)
     if lost:
         return _cannot_tell(lost[0])
-    return _look_at_metric(symptom, trials, scenarios)
+    return _look_at_metric(symptom, trials, compare(scenarios, trials, null_builds, repeatable=repeatable))
 
 
 def _look_at_failure(symptom: Symptom, trials: Sequence[TrialResult], lost: Sequence[TrialResult]) -> Look:
@@ -150,9 +160,9 @@ def _cannot_tell(trial: TrialResult) -> Look:
     return Look(seen=Seen.UNTESTABLE, text=f"{trial.spec.id}: {trial.status}, {reason}")
 
 
-def _look_at_metric(symptom: Symptom, trials: Sequence[TrialResult], scenarios: Sequence[Scenario]) -> Look:
-    changes = [change for change in compare(scenarios, trials) if change.metric == symptom.metric]
-    change = next((each for each in changes if (each.scenario, each.topology) == symptom.cell), None)
+def _look_at_metric(symptom: Symptom, trials: Sequence[TrialResult], changes: Sequence[MetricChange]) -> Look:
+    mine = [change for change in changes if change.metric == symptom.metric]
+    change = next((each for each in mine if (each.scenario, each.topology) == symptom.cell), None)
     if change is None or change.change in {Change.REMOVED, Change.ADDED}:
         return Look(seen=Seen.UNTESTABLE, text=f"there are no figures of {symptom.metric} to compare")
     shown_by = tuple(trial.spec for trial in trials if trial.spec.kernel is KernelRole.PATCHED)

@@ -88,6 +88,16 @@ class RunDirectory:
         make_folder(path)
         return RunDirectory(path)
 
+    def parts(self, name: str) -> tuple[RunDirectory, ...]:
+        """Return the parts of that name that are there, in order: ``name`` itself and the further ones, ``name-2``, ``name-3``."""
+        numbered = re.compile(rf"{re.escape(name)}(?:-(\d{{1,6}}))?")
+        found = [
+            (int(match[1] or 1), path)
+            for path in self.path.glob(f"{name}*")
+            if path.is_dir() and (match := numbered.fullmatch(path.name))
+        ]
+        return tuple(RunDirectory(path) for _, path in sorted(found))
+
     @property
     def run_id(self) -> str:
         """The run's id: the folder's name."""

@@ -6,6 +6,7 @@ that maps onto :class:`RunRecord`. What is read is equal to what was written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.errors import UserError
@@ -32,8 +33,8 @@ def render_run(record: RunRecord) -> str:
 def parse_run(text: str, where: str = "run.json") -> RunRecord:
     """Return the record that the text of a ``run.json`` holds.
 
-    Raises :class:`MalformedRecord` (a ``UserError``) that names the place when it was truncated or edited, and
-    :class:`UserError` when a newer version of ours wrote it.
+    Raises :class:`MalformedRecord` (a ``UserError``) that names the place when it was truncated, or edited so that it shows
+    (``results/README.md`` says what does not), and :class:`UserError` when a newer version of ours wrote it.
     """
     data = dict(_object(from_text(text, where), where))
     _check_version(data.pop("schema_version", None), where)
@@ -48,6 +49,7 @@ def parse_run(text: str, where: str = "run.json") -> RunRecord:
     if not isinstance(trials, list):
         raise MalformedRecord(f"{where}: trials is missing, or no list")
     data["trials"] = [_nested(trial, f"{where}.trials[{index}]") for index, trial in enumerate(trials)]
+    _check_no_double([str(trial["id"]) for trial in trials], where)
     return decode(RunRecord, data, where)
 
 
@@ -74,6 +76,16 @@ def _nested(data: Json, where: str) -> dict[str, Any]:
     if given != expected:
         raise MalformedRecord(f"{where}: the id is {given!r}, but what it describes is {expected!r}")
     return nested
+
+
+def _check_no_double(ids: Sequence[str], where: str) -> None:
+    """Refuse a trial that is there twice: which of the two the verdict rests on, nothing says."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(ids):
+        if first.setdefault(name, index) != index:
+            raise MalformedRecord(
+                f"{where}.trials[{index}]: the trial {name!r} is there already, as trials[{first[name]}]"
+            )
 
 
 def _without_derived(applied: Json) -> Json:

@@ -18,6 +18,7 @@ from orchestrator.judge.bisection import (
     search,
     symptoms_of,
 )
+from orchestrator.judge.compare import NullBuild
 from orchestrator.model.bisection import Seen
 from orchestrator.model.tree import Confidence
 from orchestrator.model.trial import Check, Status, TrialResult
@@ -191,6 +192,27 @@ def test_a_metric_is_followed_with_all_its_seeds_and_judged_as_the_run_was() -> 
     bad, good = (look_at(symptom, metric_trials(calls), [scenario()]) for calls in (3000, 1000))
     assert (bad.seen, bad.sure, good.seen, good.sure) == (Seen.BAD, True, Seen.GOOD, True)
     assert bad.shown_by
+
+
+def perturbed(calls: float) -> NullBuild:
+    """A kernel that means nothing and moves the metric of each seed alike."""
+    return NullBuild(name="perturbed", trials=tuple(with_calls(calls, "patched", seed) for seed in SEEDS))
+
+
+def test_a_metric_is_judged_with_the_run_s_perturbed_bases() -> None:
+    (symptom,) = [each for each in symptoms_of(record(metric_trials(3000))) if each.metric == "shrink_memcg.calls"]
+    moved = metric_trials(1500)
+    alone = look_at(symptom, moved, [scenario()])
+    beside = look_at(symptom, moved, [scenario()], [perturbed(1400)])
+    assert (alone.seen, alone.sure) == (Seen.BAD, True)
+    assert (beside.seen, beside.sure) == (Seen.GOOD, False), "a kernel that means nothing goes nearly as far"
+
+
+def test_a_metric_of_trials_that_do_not_repeat_is_judged_by_ranks_as_in_its_run() -> None:
+    (symptom,) = [each for each in symptoms_of(record(metric_trials(3000))) if each.metric == "shrink_memcg.calls"]
+    few = [each for each in metric_trials(3000) if each.spec.seed <= 3]
+    assert look_at(symptom, few, [scenario()]).sure
+    assert not look_at(symptom, few, [scenario()], repeatable=False).sure, "three ranks a side prove nothing"
 
 
 def noisy(calls: float) -> list[TrialResult]:

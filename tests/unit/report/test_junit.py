@@ -131,6 +131,24 @@ def test_our_error_is_an_error_and_what_did_not_run_is_skipped() -> None:
     assert outcome(case(root, "two-node", "memcg-limit.base.s1")) == "skipped"
 
 
+def test_trials_that_were_planned_and_have_no_record_are_misses_that_are_named() -> None:
+    done = a2_trials()
+    planned = [*(each.spec for each in done), *(spec(kernel, 3) for kernel in (BASE, PATCHED))]
+    root = parsed(record(done, planned=planned))
+    missed = [
+        element.get("name")
+        for element in root.iter("testcase")
+        for skipped in element.iter("skipped")
+        if skipped.get("message") == "MISS: not run"
+    ]
+    assert missed == ["memcg-limit.base.s3", "memcg-limit.patched.s3"]
+    facts = {each.get("name"): each.get("value") or "" for each in root.iter("property")}
+    assert facts["verdict"] == "INCONCLUSIVE"
+    told = [value for name, value in facts.items() if (name or "").startswith("not_covered.")]
+    assert [value for value in told if "memcg-limit-two-node-base-s3" in value]
+    assert [value for value in told if "memcg-limit-two-node-patched-s3" in value]
+
+
 def test_build_failure_is_the_failed_case_build_patched() -> None:
     fault = PatchFault("mm/zswap.c:7: error: x", stage="build", evidence=Evidence(last_lines=("make: *** Error 2",)))
     root = parsed(record([], planned=[spec(BASE), spec(PATCHED)], faults=(fault,)))

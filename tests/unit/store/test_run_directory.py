@@ -179,6 +179,15 @@ def test_discard_when_a_trial_was_done_then_the_folder_stays(tmp_path: Path) -> 
     assert run.path.is_dir()
 
 
+def test_parts_that_are_there_come_in_their_order_and_no_other_is_made(run: RunDirectory) -> None:
+    for name in ("perturbed-10", "perturbed-2", "perturbed", "perturbed-old", "perturbedly"):
+        run.part(name)
+    (run.path / "perturbed-3").write_text("no folder")
+    assert [part.path.name for part in run.parts("perturbed")] == ["perturbed", "perturbed-2", "perturbed-10"]
+    assert run.parts("again") == ()
+    assert not (run.path / "again").exists()
+
+
 def test_kept_build_file_when_the_source_is_gone_then_is_passed_over(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, title="a patch", now=datetime(2026, 11, 23, tzinfo=UTC))
     (tmp_path / "log").write_text("CC mm/zswap.o\n")

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.errors import PatchFault, UserError
 from orchestrator.model.run import SCHEMA_VERSION
+from orchestrator.store.codec import MalformedRecord
 from orchestrator.store.run_json import parse_run, render_run
 from tests.unit.record_builder import BASE, PATCHED, record, spec
 
@@ -71,6 +72,21 @@ def test_parse_when_a_trial_was_renamed_then_a_user_error() -> None:
     data["trials"][0]["seed"] = 77
     with pytest.raises(UserError, match="the id is"):
         parse_run(json.dumps(data))
+
+
+def test_parse_when_a_trial_is_there_twice_then_a_user_error_names_it() -> None:
+    data = data_of(render_run(record()))
+    double = {**data["trials"][2], "metrics": {}}
+    data["trials"].append(double)
+    with pytest.raises(MalformedRecord, match=r"trials\[8\]: .*'memcg-limit-two-node-base-s1'.* as trials\[2\]"):
+        parse_run(json.dumps(data))
+
+
+def test_parse_when_a_value_of_the_right_kind_was_edited_then_it_is_believed() -> None:
+    # What results/README.md says: a record is not signed.
+    data = data_of(render_run(record()))
+    data["trials"][2]["metrics"]["zswpwb"] = 1
+    assert parse_run(json.dumps(data)).trials[2].metrics["zswpwb"] == 1
 
 
 def test_parse_when_a_newer_version_wrote_it_then_a_user_error_with_a_hint() -> None:
