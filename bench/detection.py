@@ -108,7 +108,10 @@ def row_of(patch: Path, arguments: argparse.Namespace) -> Row:
 
 
 def reason_for(verdict: dict[str, Any]) -> str:
-    """Return what the verdict rests on, in a cell's length: the findings, and the metrics, the strongest first."""
+    """Return what the verdict rests on, in a cell's length: the findings, and the metrics, the strongest first.
+
+    How many metrics improved stands behind it: a patch may be flagged and gain by what it breaks.
+    """
     blamed = [finding for finding in verdict["findings"] if finding["blamed"]]
     parts = [f"{finding['kind']} ({finding['trial'] or 'kernel'})" for finding in blamed[:2]]
     for kind in ("regressed", "changed"):
@@ -116,6 +119,8 @@ def reason_for(verdict: dict[str, Any]) -> str:
         parts += [f"{each['metric']} {kind} ({each['scenario']}, {each['topology']})" for each in moved[:2]]
         if len(moved) > 2:
             parts.append(f"{len(moved) - 2} more {kind}")
+    improved = sum(change["change"] == "improved" for change in verdict["changes"])
+    parts += [f"{improved} improved"] if improved else []
     return "; ".join(parts) or verdict["sentences"][0]
 
 

@@ -14,10 +14,30 @@ from tests.command import LINUX, MAIL, PLAIN, REPOSITORY, Outcome, orchestrator,
 
 pytestmark = pytest.mark.qemu
 
+CLAIMS = REPOSITORY / "docs/claims/batch-writeback.toml"
+
 
 def test_main_job_on_the_review_mail_ends_without_regression(main_run: Outcome) -> None:
     assert main_run.status == 0, main_run.stderr
     assert main_run.record["verdict"]["outcome"] == "CHANGED"
+
+
+def test_verdict_on_the_patch_begins_with_the_share_of_node_1(main_run: Outcome) -> None:
+    first = main_run.record["verdict"]["sentences"][0]
+    assert "written_back@node1 fell from 4096 to 0 pages" in first
+    assert "node1 46 % → 0 %" in first
+
+
+def test_shipped_claims_on_the_patch_are_confirmed_where_trials_tell_of_them(main_run: Outcome, tmp_path: Path) -> None:
+    outcome = small_test("--claims", CLAIMS, results=tmp_path)
+    # The main run's trials again: the machine and the kernels are the same.
+    assert {trial["digest"] for trial in outcome.record["trials"]} <= {
+        trial["digest"] for trial in main_run.record["trials"]
+    }
+    said = {each["claim"]["scenario"]: each for each in outcome.record["verdict"]["claims"]}
+    assert said["memcg-limit"]["status"] == "confirmed"
+    assert "4096 on base, 0 patched" in said["memcg-limit"]["figures"][0]
+    assert said["pool-limit"]["status"] == "untested", "this run has no such scenario"
 
 
 def test_base_on_two_nodes_writes_back_from_both(main_run: Outcome) -> None:
