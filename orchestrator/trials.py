@@ -86,13 +86,15 @@ class Parts:
     dump: bool = False
 
     def lacking(self, spec: TrialSpec) -> str:
-        """Return what the scenario needs and the kernel does not have, "" if it has all: configuration, selftests."""
-        scenario = self.scenarios[spec.scenario]
+        """Return what the scenario needs and the kernel does not have, "" if all is there: version, configuration, selftests."""
+        scenario, release = self.scenarios[spec.scenario], self.builds[spec.kernel].release
+        since = scenario.requires.since
         on = self.symbols.get(spec.kernel, frozenset())
         off = [symbol for symbol in scenario.requires.config if symbol not in on]
         reasons = self.selftests.get(spec.kernel, Selftests()).reasons
         return "; ".join(
             [
+                *([f"this kernel is {release}, older than {since}"] if scenario.requires.too_old(release) else []),
                 *([f"this kernel is built without {', '.join(off)}"] if off else []),
                 *(reasons[name] for name in scenario.selftests if name in reasons),
             ]

@@ -24,40 +24,71 @@ NAMELESS = ("hook", "barrier", "wait", "sleep")
 MAIN = "main"
 """The name of the process that a scenario's ``workload`` is."""
 
+Key = tuple[str | int, ...]
+"""The way to a value of scenario.toml: keys of tables, and indices."""
+
+
+class UnknownPlaceholder(UserError):
+    """A placeholder that stands for nothing; ``key`` is the line's."""
+
+    def __init__(self, message: str, *, key: Key, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One mempress process of a trial: its name (unique), its memory cgroup, and its workload's text.
 
-    ``origins`` are the indices of the scenario's lines that the text's lines were made from.
+    ``key`` is where the scenario's lines are, ``origins`` are the indices of those that the text's lines were made from.
     """
 
     name: str
     memcg: str
     text: str
+    key: Key
     origins: tuple[int, ...]
     may_be_killed: bool
+
+    def key_of(self, line: int) -> Key:
+        """Return the way to the scenario's line that the text's line number ``line``, from 1, was made from."""
+        return (*self.key, self.origins[line - 1])
 
 
 def jobs_of(scenario: Scenario, topology: Topology) -> tuple[Job, ...]:
     """Return the processes of ``scenario`` on ``topology``, the main one first."""
-    text, origins = expand_workload(scenario.workload, topology)
-    jobs = [Job(name=MAIN, memcg=scenario.memcgs[0], text=text, origins=origins, may_be_killed=False)]
-    for process in scenario.processes:
+    key: Key = ("workload",)
+    text, origins = expand_workload(scenario.workload, topology, key=key)
+    jobs = [Job(name=MAIN, memcg=scenario.memcgs[0], text=text, key=key, origins=origins, may_be_killed=False)]
+    for number, process in enumerate(scenario.processes):
+        key = ("process", number, "workload")
         for copy in range(process.copies):
-            text, origins = expand_workload(process.workload, topology, copy=copy)
-            name = f"{process.name}.{copy}" if process.copies > 1 else process.name
-            memcg = process.memcg.replace("{n}", str(copy))
-            jobs.append(Job(name=name, memcg=memcg, text=text, origins=origins, may_be_killed=process.may_be_killed))
+            text, origins = expand_workload(process.workload, topology, copy=copy, key=key)
+            job = Job(
+                name=f"{process.name}.{copy}" if process.copies > 1 else process.name,
+                memcg=process.memcg.replace("{n}", str(copy)),
+                text=text,
+                key=key,
+                origins=origins,
+                may_be_killed=process.may_be_killed,
+            )
+            jobs.append(job)
     return tuple(jobs)
 
 
-def expand_workload(lines: Sequence[str], topology: Topology, *, copy: int = 0) -> tuple[str, tuple[int, ...]]:
+def expand_workload(
+    lines: Sequence[str], topology: Topology, *, copy: int = 0, key: Key = ("workload",)
+) -> tuple[str, tuple[int, ...]]:
     """Return the mempress file for ``topology``, and for each of its lines the index of the line it was made from.
 
-    Raises :class:`UserError` when a placeholder is not known.
+    Raises :class:`UnknownPlaceholder` for one that is not known; ``key`` is where the lines are.
     """
-    made = [(line, index) for index, text in enumerate(lines) for line in _expanded_line(text, lines, topology, copy)]
+    made: list[tuple[str, int]] = []
+    for index, text in enumerate(lines):
+        try:
+            made += [(line, index) for line in _expanded_line(text, lines, topology, copy)]
+        except UserError as error:
+            raise UnknownPlaceholder(error.message, key=(*key, index), hint=error.hint) from error
     out = [line for line, _ in made]
     origins = [index for _, index in made] + [len(lines) - 1] * len(MEETING)
     return "\n".join([*out, *MEETING, ""]), tuple(origins)
@@ -85,7 +116,7 @@ def _expanded_line(line: str, lines: Sequence[str], topology: Topology, copy: in
         made = [text]
     if any("{" in each for each in made):
         known = ", ".join([*numbers, "{others} (in a region)"])
-        raise UserError(f"workload: unknown placeholder in '{line}'", hint=f"known: {known}")
+        raise UserError(f"unknown placeholder in '{line}'", hint=f"known: {known}")
     yield from made
 
 

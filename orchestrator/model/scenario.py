@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,8 +10,13 @@ from pathlib import Path
 
 from orchestrator.model.topology import Topology
 
-BEFORE, PRESSED, AFTER = "before", "pressed", "after"
-"""The samples that each trial has: set-up done; pressure over, all still mapped; all read back, freed and settled."""
+BEFORE, PRESSED, AFTER, DRAINED = "before", "pressed", "after", "drained"
+"""The samples that each trial has: set-up done; pressure over, all still mapped; all read back, freed and settled; swap off."""
+
+SAMPLES = (BEFORE, PRESSED, AFTER, DRAINED)
+
+VERSION = re.compile(r"(\d+)\.(\d+)", re.ASCII)
+"""How the release of a kernel (``7.0.0-rc3+``) begins."""
 
 PATHS = (
     "swap-out entry",
@@ -113,12 +119,28 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What a scenario needs: kernel symbols (``CONFIG_X``), nodes with memory, CPUs, MiB on the first node."""
+    """What a scenario needs: kernel symbols (``CONFIG_X``), nodes with memory, CPUs, MiB on the first node.
+
+    ``at_most_cpus`` is None where any number will do; ``since`` is the first kernel version that it is about ("7.0"), ""
+    where all are.
+    """
 
     config: tuple[str, ...] = ()
     nodes: int = 1
     cpus: int = 1
     first_node_mib: int = 0
+    # Not in the repr, for that is a part of a trial's key: they bear on whether there is one, not on what is measured.
+    at_most_cpus: int | None = field(default=None, repr=False)
+    since: str = field(default="", repr=False)
+
+    def too_old(self, release: str) -> bool:
+        """Whether a kernel of that release came before ``since``; one whose version is not told did not."""
+        first, this = VERSION.match(self.since), VERSION.match(release)
+        return first is not None and this is not None and _number(this) < _number(first)
+
+
+def _number(version: re.Match[str]) -> tuple[int, int]:
+    return int(version[1]), int(version[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,4 +188,6 @@ class Scenario:
             return f"it needs {needs.nodes} nodes with memory, and there are {len(with_memory)}"
         if needs.cpus > topology.cpus:
             return f"it needs {needs.cpus} CPUs, and there are {topology.cpus}"
+        if needs.at_most_cpus is not None and needs.at_most_cpus < topology.cpus:
+            return f"it is for at most {needs.at_most_cpus} CPUs, and there are {topology.cpus}"
         return ""

@@ -4,13 +4,6 @@
 DOOMED="0 1 2 3 4 5 6 7"
 
 setup() {
-	# Seen on 7.2 with three and four CPUs, in 2 of 8 trials, and with one or two in none of 30. Why is not known: the stocks that
-	# hook_remove() empties are a part of it.
-	[ "$(nproc)" -le 2 ] || skip "with more than two CPUs a removed cgroup may live on whatever zswap does"
-	# Seen on 6.12 with two CPUs, and not looked into.
-	case $(uname -r) in
-	[0-6].*) skip "before Linux 7 a removed cgroup may live on whatever zswap does" ;;
-	esac
 	put 0 /proc/sys/vm/page-cluster &&
 		swap_on "$SWAP_MIB" "$SWAP_LATENCY_NS" &&
 		zswap_on compressor="$COMPRESSOR" max_pool_percent="$MAX_POOL_PERCENT" \

@@ -12,7 +12,7 @@ from orchestrator.config.catalog import topologies
 from orchestrator.config.scenarios import read_scenario, scenarios, scenarios_named, swept
 from orchestrator.errors import UserError
 from orchestrator.guest.workload import jobs_of
-from orchestrator.model.scenario import Comparison, Direction
+from orchestrator.model.scenario import Comparison, Direction, Metric
 
 SHIPPED = list(scenarios())
 
@@ -168,9 +168,29 @@ def test_must_when_it_has_not_exactly_one_bound_then_is_refused(bounds: str, tmp
     assert "exactly one of at_least, at_most, equals" in refused(GOOD.replace("at_least = 1\n", bounds), tmp_path)
 
 
+PER_NODE = GOOD.replace('source = "vmstat:zswpwb"', 'source = "node:zswpwb"\nper_node = true')
+
+
 def test_must_when_it_is_about_one_node_then_the_metric_is_looked_up_without_it(tmp_path: Path) -> None:
-    text = GOOD.replace('metric = "zswpwb"', 'metric = "zswpwb@node1"')
+    text = PER_NODE.replace('metric = "zswpwb"', 'metric = "zswpwb@node1"') + "[requires]\nnodes = 2\n"
     assert read_scenario(folder_with(text, tmp_path), {}).musts[0].metric == "zswpwb@node1"
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "says"),
+    [
+        (GOOD, "zswpwb@node0", "'zswpwb' is of the whole machine: leave out '@node0'"),
+        (PER_NODE, "zswpwb", "'zswpwb' has a value for each node: say which, as in zswpwb@node0"),
+        (PER_NODE, "zswpwb@first", "'zswpwb' has a value for each node: say which, as in zswpwb@node0"),
+        (PER_NODE, "zswpwb@node1", "a topology need not have a node 1: [requires] nodes = 2 says that it has"),
+    ],
+)
+def test_must_when_its_node_cannot_be_then_is_refused_with_the_place(
+    text: str, metric: str, says: str, tmp_path: Path
+) -> None:
+    text = text.replace('metric = "zswpwb"', f'metric = "{metric}"')
+    line = text.count("\n", 0, text.index("metric = ")) + 1
+    assert f"scenario.toml:{line}: must.0.metric: {says}" in refused(text, tmp_path)
 
 
 def test_variant_when_named_then_has_the_knob_and_all_else_is_the_scenarios() -> None:
@@ -225,6 +245,139 @@ def test_scenario_when_a_name_stands_for_nothing_then_file_and_line_are_told(
     place = line.split(": ")[0]
     assert place.startswith(str(tmp_path / "odd" / "scenario.toml:"))
     assert int(place.rpartition(":")[2]) > GOOD.count("\n")
+
+
+def with_metric_keys(keys: str) -> str:
+    return GOOD.replace('what_for = "written back"', keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ('at = "aged"', "metric.0.at: there is no sample 'aged' (known: before, pressed, after, drained, full)"),
+        ('from = "aged"', "metric.0.from: there is no sample 'aged'"),
+        ('from = "full"\nto = "aged"', "metric.0.to: there is no sample 'aged'"),
+    ],
+)
+def test_metric_when_its_sample_is_never_taken_then_is_refused_with_the_place(
+    keys: str, says: str, tmp_path: Path
+) -> None:
+    text = with_metric_keys(f'what_for = "x"\n{keys}')
+    folder = folder_with(text, tmp_path)
+    (folder / "run.sh").write_text("setup() { :; }\nhook_full() { sample full; }\n")
+    with pytest.raises(UserError) as caught:
+        read_scenario(folder, {})
+    line = text.count("\n", 0, text.index('"aged"')) + 1
+    assert f"scenario.toml:{line}: {says}" in caught.value.message
+
+
+@pytest.mark.parametrize("label", ["before", "pressed", "after", "drained", "full"])
+def test_metric_when_its_sample_is_taken_then_is_read_there(label: str, tmp_path: Path) -> None:
+    folder = folder_with(with_metric_keys(f'what_for = "x"\nat = "{label}"'), tmp_path)
+    (folder / "run.sh").write_text("setup() { :; }\nhook_full() { sample full; }\n")
+    assert read_scenario(folder, {}).metrics[0].at == label
+
+
+def test_metric_when_the_labels_of_samples_are_made_as_the_script_runs_then_any_is_read(tmp_path: Path) -> None:
+    folder = folder_with(with_metric_keys('what_for = "x"\nat = "aged"'), tmp_path)
+    (folder / "run.sh").write_text('setup() { :; }\nmark() { sample "$1"; }\n')
+    assert read_scenario(folder, {}).metrics[0].at == "aged"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("memcg:nothere/zswpout", "'nothere' is not among memcgs"),
+        ("memcg:no*/zswpout:sum", "'no*' is not among memcgs"),
+        ("derived:memcg:zswpout-memcg:nothere/zswpout", "'nothere' is not among memcgs"),
+        ("latency:zswap_store:p99", "'latency:' is measured only with tracing"),
+    ],
+)
+def test_metric_when_nothing_gives_its_source_a_value_then_is_refused_with_the_place(
+    source: str, says: str, tmp_path: Path
+) -> None:
+    text = GOOD.replace("vmstat:zswpwb", source)
+    line = text.count("\n", 0, text.index("source = ")) + 1
+    assert f"scenario.toml:{line}: metric.0.source: {says}" in refused(text, tmp_path)
+
+
+@pytest.mark.parametrize("source", ["memcg:zswpout", "memcg:load/zswpout", "memcg:l*/zswpout:sum"])
+def test_metric_when_it_is_of_a_cgroup_that_there_is_then_is_read(source: str, tmp_path: Path) -> None:
+    found = read_scenario(folder_with(GOOD.replace("vmstat:zswpwb", source), tmp_path), {})
+    assert found.metrics[0].source == source
+
+
+def test_metric_when_latencies_are_traced_then_is_read(tmp_path: Path) -> None:
+    text = 'tracing = ["latency"]\n' + GOOD.replace("vmstat:zswpwb", "latency:zswap_store:p99")
+    assert read_scenario(folder_with(text, tmp_path), {}).tracing == ("latency",)
+
+
+def test_shared_metric_when_nothing_gives_it_a_value_then_the_place_is_its_name_in_the_scenario(tmp_path: Path) -> None:
+    shared = Metric(name="aged", unit="pages", direction=Direction.NONE, source="memcg:nothere/zswpout", at="aged")
+    with pytest.raises(UserError) as caught:
+        read_scenario(folder_with('metrics = ["aged"]\n' + GOOD.lstrip(), tmp_path), {"aged": shared})
+    assert [line.partition("scenario.toml:")[2] for line in caught.value.message.splitlines()] == [
+        "1: metrics.0: 'nothere' is not among memcgs",
+        "1: metrics.0: there is no sample 'aged' (known: before, pressed, after, drained)",
+    ]
+
+
+def with_hooks(hook: str, of_process: str) -> str:
+    text = GOOD.replace('memcgs = ["load"]', 'memcgs = ["load", "a.{0..1}"]')
+    text = text.replace('workload = ["step sleep 1"]', f'workload = [\n  "step sleep 1",\n  "step hook {hook}",\n]')
+    return f"""{text}[[process]]
+name = "a"
+memcg = "a.{{n}}"
+copies = 2
+workload = ["step hook {of_process}"]
+"""
+
+
+def test_hook_when_the_script_does_not_have_it_then_the_step_is_refused_with_its_place(tmp_path: Path) -> None:
+    text = with_hooks("nothing", "of_{n}")
+    folder = folder_with(text, tmp_path)
+    (folder / "run.sh").write_text("setup() { :; }\n# hook_nothing() { :; }\nhook_of_0() { :; }\n")
+    with pytest.raises(UserError) as caught:
+        read_scenario(folder, {})
+    assert [line.partition("scenario.toml:")[2] for line in caught.value.message.splitlines()] == [
+        f"{text.count(chr(10), 0, text.index('step hook nothing')) + 1}: workload.1: run.sh has no hook_nothing()",
+        f"{text.count(chr(10))}: process.0.workload.0: run.sh has no hook_of_1()",
+    ]
+
+
+def test_hook_when_the_script_has_it_then_the_scenario_is_read(tmp_path: Path) -> None:
+    folder = folder_with(with_hooks("go  # on", "of_{n}"), tmp_path)
+    (folder / "run.sh").write_text("setup() { :; }\nhook_go() { :; }\nhook_of_0() { :; }\nhook_of_1() { :; }\n")
+    assert len(read_scenario(folder, {}).processes) == 1
+
+
+def test_workload_when_a_string_is_several_lines_then_is_refused_with_its_place(tmp_path: Path) -> None:
+    text = GOOD.replace('"step sleep 1"', '"""step sleep 1\nstep sleep 2"""')
+    assert "scenario.toml:6: workload.0: a workload's lines are" in refused(text, tmp_path)
+
+
+def test_requirements_when_read_then_are_those_of_the_file(tmp_path: Path) -> None:
+    text = GOOD + '[requires]\nat_most_cpus = 2\nsince = "7.0"\n'
+    needs = read_scenario(folder_with(text, tmp_path), {}).requires
+    assert (needs.at_most_cpus, needs.since, needs.cpus) == (2, "7.0", 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("at_most_cpus = 0", ".at_most_cpus"),
+        ('since = "seven"', ".since"),
+        ('since = "7"', ".since"),
+        ("since = 7.0", ".since"),
+        ("cpus = 3\nat_most_cpus = 2", ": at_most_cpus = 2 is less than cpus = 3"),
+    ],
+)
+def test_requirements_when_nothing_can_fulfil_them_then_are_refused_with_the_place(
+    line: str, key: str, tmp_path: Path
+) -> None:
+    said = refused(f"{GOOD}[requires]\n{line}\n", tmp_path)
+    assert f": requires{key}" in said
+    assert int(said.partition("scenario.toml:")[2].partition(":")[0]) > GOOD.count("\n")
 
 
 @pytest.mark.parametrize("key", ['paths = ["nowhere"]\n', 'metrics = ["zswpxx"]\n', 'tracing = ["all"]\n'])
