@@ -71,12 +71,25 @@ swap_off() {
 	done </proc/swaps
 }
 
-# zswap_on NAME=VALUE...: set zswap's module parameters, then switch it on.
+# zswap_on NAME=VALUE...: set zswap's module parameters, then switch it on. Without the compressor that is asked for: skip.
 zswap_on() {
 	for setting in "$@"; do
+		[ "${setting%%=*}" != compressor ] || has_compressor "${setting#*=}" ||
+			skip "this kernel has no compressor ${setting#*=}"
 		put "${setting#*=}" "$ZSWAP/${setting%%=*}" || return 1
 	done
 	put Y $ZSWAP/enabled
+}
+
+# has_compressor NAME: whether this kernel has it, by its name or a driver's, for zswap to use: as an acomp, or an scomp, which
+# crypto makes one of (crypto_has_acomp()). True where the kernel does not tell what it has: then zswap says it.
+has_compressor() {
+	[ -r /proc/crypto ] || return 0
+	awk -v wanted="$1" '
+		$1 == "name" {named = $3 == wanted}
+		$1 == "driver" && $3 == wanted {named = 1}
+		$1 == "type" && named && $3 ~ /^[as]comp$/ {found = 1}
+		END {exit !found}' /proc/crypto
 }
 
 # memcg_make NAME [FILE=VALUE...]: a memory cgroup below the root, PARENT/CHILD below another one, with limits.
@@ -212,6 +225,42 @@ read_into() {
 
 # teardown: what a scenario undoes when all is read back; run.sh may define its own.
 teardown() { :; }
+
+# compare NAME EXPECTED FOUND: whether a file reads as it should, page by page. Wrong bytes are wrong data, as those that mempress
+# finds, and no failure of the script: /results/compared gets a line of each wrong page (at most 16) and one of the file.
+# False where it cannot be said which bytes are wrong: the file ends early, or cannot be read.
+compare() {
+	bad=0
+	if ! told=$(cmp "$2" "$3" 2>&1); then
+		bad=$(wrong_pages "$2" "$3" | wc -l)
+		if [ "$bad" = 0 ]; then
+			note "$1 does not read as it should: $told"
+			return 1
+		fi
+		: >/run/wrong_data
+		wrong_pages "$2" "$3" | head -n 16 | while read -r page offset count; do
+			printf '{"bad_page":{"file":"%s","page":%d,"offset":%d,"expected":"%s","found":"%s","wrong_bytes":%d}}\n' "$1" \
+				"$page" "$offset" "$(bytes_of "$2" "$page" "$offset")" "$(bytes_of "$3" "$page" "$offset")" "$count"
+		done >>/results/compared
+	fi
+	printf '{"op":"compare","file":"%s","pages":%d,"bad":%d}\n' "$1" $((($(wc -c <"$2") + 4095) / 4096)) "$bad" >>/results/compared
+}
+
+# wrong_pages EXPECTED FOUND: of each page that differs its number, the offset of the first wrong byte, and how many are wrong.
+wrong_pages() {
+	cmp -l "$1" "$2" 2>/dev/null | awk '
+		{page = int(($1 - 1) / 4096)}
+		NR > 1 && page != last {print last, first, count}
+		NR == 1 || page != last {last = page; first = ($1 - 1) % 4096; count = 0}
+		{count++}
+		END {if (NR) print last, first, count}'
+}
+
+# bytes_of FILE PAGE OFFSET: 16 bytes from there in hex, fewer at the page's end.
+bytes_of() {
+	left=$((4096 - $3))
+	xxd -p -s $(($2 * 4096 + $3)) -l $((left < 16 ? left : 16)) "$1"
+}
 
 # settle: until what still moves has not moved for 2.5 s of guest time (writeback is asynchronous, and a memory cgroup's
 # counters may be up to 2 s late: mm/memcontrol.c, FLUSH_TIME), at most 60 s.

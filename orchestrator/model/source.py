@@ -43,6 +43,10 @@ _FORMS = {
 
 PROBE_READINGS = (
     "shrink_memcg.calls",
+    "shrink_memcg.zero",
+    "shrink_memcg.positive",
+    "shrink_memcg.again",
+    "shrink_memcg.empty",
     "list_lru_walk_one.walked",
     "list_lru_walk_one.written",
     "shrink_slab.asked",

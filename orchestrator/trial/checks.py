@@ -22,8 +22,20 @@ RESERVED_SHARE = 32
 UNSETTLED = "did not settle"
 """What ``settle`` in ``guest_scripts/lib.sh`` says when it gives up."""
 
-VERIFYING = ("verify", "final_verify", "fork", "reap")
-"""The steps of mempress that compare pages with what they must hold."""
+VERIFYING = ("verify", "final_verify", "fork", "reap", "compare")
+"""What compares pages with what they must hold: steps of mempress, and ``compare`` in ``guest_scripts/lib.sh``."""
+
+MOVES: Mapping[str, str] = {
+    "zswpout": "nothing stored in zswap",
+    "zswpin": "nothing loaded from zswap",
+    "zswpwb": "nothing written back",
+    "pswpout": "nothing written to the device",
+    "pswpin": "nothing read from the device",
+}
+"""The counters that a wrong page's record tells, and what a 0 of them in the whole guest rules out for the page."""
+
+Records = Sequence[Mapping[str, object]]
+"""The lines of a process's record."""
 
 WORKLOAD = "workload"
 """The check of the trial script's exit status."""
@@ -135,30 +147,46 @@ def check_settled(log: Sequence[str]) -> Check:
     return Check(name="settled", status=Status.PASS, message="two reads in a row were the same")
 
 
-def check_integrity(lines: Sequence[Mapping[str, object]]) -> Check:
-    """Look for wrong pages in mempress's record: each names its address, what was expected and what was found."""
-    bad: list[Mapping[str, object]] = []
-    verified = wrong = 0
-    for line in lines:
-        page = line.get("bad_page")
-        if isinstance(page, dict):
-            bad.append(page)
-        if line.get("op") in VERIFYING:
-            verified += _count(line.get("pages"))
-            wrong += _count(line.get("bad"))
+def check_integrity(records: Mapping[str, Records]) -> Check:
+    """Look for wrong pages in each process's record: each names where it is, what was expected and what was found.
+
+    ``records`` are by the process's name; what the trial script compared itself is by ``""``, and names files.
+    """
+    bad = [(process, page) for process, lines in records.items() for page in _bad_pages(lines)]
+    looked = [line for lines in records.values() for line in lines if line.get("op") in VERIFYING]
+    verified = sum(_count(line.get("pages")) for line in looked)
+    wrong = sum(_count(line.get("bad")) for line in looked)
     if bad or wrong:
-        first = bad[0] if bad else {}
         return Check(
             name="integrity",
             status=Status.FAIL,
-            message=f"{max(wrong, len(bad))} of {verified} pages read back had wrong content; the first: "
-            f"{first.get('region')} page {first.get('page')} at {first.get('address')}, offset {first.get('offset')}: "
-            f"expected {first.get('expected')}, found {first.get('found')}{_likeness(first)}",
-            detail=tuple(_wrong_page(page) for page in bad),
+            message=f"{max(wrong, len(bad))} of {verified} pages read back had wrong content{_first(bad)}",
+            detail=tuple(_wrong_page(process, page, records[process]) for process, page in bad),
         )
     if not verified:
         return Check(name="integrity", status=Status.ERROR, message="no page was verified")
     return Check(name="integrity", status=Status.PASS, message=f"{verified} pages read back, all right")
+
+
+def _bad_pages(lines: Records) -> list[Mapping[str, object]]:
+    return [page for line in lines if isinstance(page := line.get("bad_page"), dict)]
+
+
+def _first(bad: Sequence[tuple[str, Mapping[str, object]]]) -> str:
+    """Say what the first wrong page holds; that of some other one is not recorded where none is."""
+    if not bad:
+        return ""
+    process, page = bad[0]
+    expected, found = page.get("expected"), page.get("found")
+    return f"; the first: {_place(process, page)}: expected {expected}, found {found}{_likeness(page)}"
+
+
+def _place(process: str, page: Mapping[str, object]) -> str:
+    """Say which page of what it is: of a process's region, or of a file that the trial script read."""
+    if "file" in page:
+        return f"file {page['file']}, page {page.get('page')}, offset {page.get('offset')}"
+    where = f"{page.get('region')} page {page.get('page')} at {page.get('address')}, offset {page.get('offset')}"
+    return f"process {process}, {where}"
 
 
 def _likeness(page: Mapping[str, object]) -> str:
@@ -172,14 +200,42 @@ def _likeness(page: Mapping[str, object]) -> str:
     return ""
 
 
-def _wrong_page(page: Mapping[str, object]) -> str:
-    """Return a line on a wrong page: where it is, what it looks like, and what the workload had done with it."""
+def _wrong_page(process: str, page: Mapping[str, object], lines: Records) -> str:
+    """Return a line on a wrong page: where it is, what it looks like, and what is known of its history."""
+    seen = f"{_place(process, page)}: {page.get('wrong_bytes')} wrong bytes{_likeness(page)}"
+    if "file" in page:
+        return seen
     history = page.get("history")
-    steps = ", ".join(str(step) for step in history) if isinstance(history, list) else "unknown"
-    return (
-        f"{page.get('region')} page {page.get('page')} at {page.get('address')}, offset {page.get('offset')}: "
-        f"{page.get('wrong_bytes')} wrong bytes{_likeness(page)}; its steps: {steps}"
-    )
+    if not isinstance(history, list):
+        return f"{seen}; its steps: unknown"
+    steps = ", ".join(f"{step}{_left(step, lines)}" for step in history)
+    return f"{seen}; its steps: {steps}{_moved(page)}"
+
+
+def _left(step: object, lines: Records) -> str:
+    """Say of a ``pageout:STEP`` whether its pages left memory: then the wrong one was in zswap or on the device."""
+    for line in lines:
+        if line.get("op") == "pageout" and step == f"pageout:{line.get('step')}":
+            pages, resident = _count(line.get("pages")), _count(line.get("resident"))
+            return f" ({resident} of {pages} pages stayed)" if resident else " (out of memory)"
+    return ""
+
+
+def _moved(page: Mapping[str, object]) -> str:
+    """Say what had gone through zswap and swap when the page was found, and what had not happened to any page.
+
+    Which pages these were nobody records.
+    """
+    said = []
+    for where, key in (("in its memory cgroup", "cgroup"), ("in the whole guest", "vmstat")):
+        counters = page.get(key)
+        if isinstance(counters, dict) and (told := [f"{name} {counters[name]}" for name in MOVES if name in counters]):
+            said.append(f"{where} {', '.join(told)}")
+    if not said:
+        return ""
+    whole = page.get("vmstat")
+    never = [meaning for name, meaning in MOVES.items() if isinstance(whole, dict) and whole.get(name) == 0]
+    return f"; by then, of this and other pages, {'; '.join(said)}" + (f" ({', '.join(never)})" if never else "")
 
 
 def _count(value: object) -> int:

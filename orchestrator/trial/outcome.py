@@ -15,6 +15,7 @@ from orchestrator.trial import checks as checking
 from orchestrator.trial import records
 from orchestrator.trial.metrics import Evidence, measured_metrics
 from orchestrator.trial.request import (
+    COMPARED,
     COUNTS,
     EXIT_STATUS,
     KMEMLEAK,
@@ -181,19 +182,23 @@ def _of_the_workload(
     """Check what came of the pressure; return the checks and the metrics."""
     scenario = request.scenario
     probes = records.parse_probes(files[PROBES])
-    lines = {
-        name: records.json_lines(files[name], what=f"the record {name}")
+    processes = {
+        "main" if name == MEMPRESS else name.removeprefix(f"{MEMPRESS}."): _lines(files, name)
         for name in sorted(files)
         if name == MEMPRESS or name.startswith(f"{MEMPRESS}.")
     }
-    workload = [line for process in lines.values() for line in process]
+    workload = [line for lines in processes.values() for line in lines]
     nodes = len(request.topology.nodes)
     evidence = Evidence(measured=measured, probes=probes, workload=workload, nodes=nodes)
     metrics = measured_metrics(scenario, evidence)
-    checks = [checking.check_integrity(workload), check_probes(probes)]
+    checks = [checking.check_integrity({**processes, "": _lines(files, COMPARED)}), check_probes(probes)]
     checks += checking.check_musts(scenario, metrics)
     checks += checking.check_entered(scenario, measured.counts)
     return checks, metrics
+
+
+def _lines(files: Mapping[str, bytes], name: str) -> list[Mapping[str, object]]:
+    return records.json_lines(files.get(name, b""), what=f"the record {name}")
 
 
 def _of_the_selftests(request: TrialRequest, files: Mapping[str, bytes], *, came_through: bool) -> list[Check]:

@@ -21,6 +21,9 @@ SHRINK_MEMCG, WALK_ENTRY, WALK_RETURN = "shrink_memcg", "walk_entry", "walk_retu
 SLAB_START, SLAB_END = "shrink_slab_start", "shrink_slab_end"
 """Probes of ``zswap.spec``."""
 
+EAGAIN, ENOENT = 11, 2
+"""The guest's error numbers: those of all architectures that we boot (include/uapi/asm-generic/errno-base.h)."""
+
 LOG2 = "ns_log2"
 """A latency's histogram: bucket k has the calls that took more than 2**(k-1) and at most 2**k ns."""
 
@@ -85,6 +88,24 @@ def _shrink_memcg_calls(probes: Probes) -> Readings:
     return {"": float(sum(total.calls for total in probes.totals if total.probe == SHRINK_MEMCG))}
 
 
+def _returned(wanted: Callable[[int], bool]) -> Callable[[Probes], Readings]:
+    """Return what reads how many calls of shrink_memcg() returned a ``wanted`` value.
+
+    By value and not by meaning: 0 is success in 7.2 and 7.3, and "nothing written" to a patch that returns how much was.
+    """
+
+    def read(probes: Probes) -> Readings:
+        values = [
+            (int(value), count)
+            for total in probes.totals
+            if total.probe == SHRINK_MEMCG
+            for value, count in total.histograms.get("ret", {}).items()
+        ]
+        return {"": float(sum(count for value, count in values if wanted(value)))}
+
+    return read
+
+
 def _walked(probes: Probes) -> Readings:
     """Pages looked at: what was asked for at entry, less what was left at return."""
     return _less(_per_node(probes, WALK_ENTRY, "ask"), _per_node(probes, WALK_RETURN, "left"))
@@ -122,6 +143,10 @@ def _per_node(probes: Probes, probe: str, field: str) -> Readings:
 
 READERS: Mapping[str, tuple[tuple[str, ...], Callable[[Probes], Readings]]] = {
     "shrink_memcg.calls": ((SHRINK_MEMCG,), _shrink_memcg_calls),
+    "shrink_memcg.zero": ((SHRINK_MEMCG,), _returned(lambda value: value == 0)),
+    "shrink_memcg.positive": ((SHRINK_MEMCG,), _returned(lambda value: value > 0)),
+    "shrink_memcg.again": ((SHRINK_MEMCG,), _returned(lambda value: value == -EAGAIN)),
+    "shrink_memcg.empty": ((SHRINK_MEMCG,), _returned(lambda value: value == -ENOENT)),
     "list_lru_walk_one.walked": ((WALK_ENTRY, WALK_RETURN), _walked),
     "list_lru_walk_one.written": ((WALK_RETURN,), _written),
     "shrink_slab.asked": ((SLAB_START,), _slab_asked),

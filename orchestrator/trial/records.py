@@ -18,6 +18,8 @@ NODE = re.compile(r"node (\d+) memory_kib (\d+) cpus ([\d,-]*) distances ([\d ]+
 STATE = re.compile(r"(has_cpu|has_memory) ?([\d,-]*)", re.ASCII)
 ACCESS = re.compile(r"access (\d+) class (\d+) initiators ([\d ]*?) ?performance ([\d -]+)", re.ASCII)
 CPU_RANGE = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
+VALUE = re.compile(rf"-?\d{{1,{DIGITS}}}", re.ASCII)
+"""A key of a histogram: a return value, or the number of a bucket."""
 
 ENTER = "enter."
 """The prefix of the count probes in ``guest_scripts/src/probes/zswap.spec``."""
@@ -96,7 +98,7 @@ def _totals(name: str, line: Mapping[str, object]) -> ProbeTotals:
         group={key: str(value) for key, value in _mapping(line.get("group", {})).items()},
         calls=_integer(line["calls"]),
         sums=_integers(line.get("sum", {})),
-        histograms={field: _integers(counts) for field, counts in _mapping(line.get("hist", {})).items()},
+        histograms={field: _histogram(counts) for field, counts in _mapping(line.get("hist", {})).items()},
         maxima=_integers(line.get("max", {})),
         missed=_integer(line.get("missed", 0)),
         by=str(line.get("by", "")),
@@ -193,6 +195,15 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _integers(value: object) -> dict[str, int]:
     return {key: _integer(number) for key, number in _mapping(value).items()}
+
+
+def _histogram(value: object) -> dict[str, int]:
+    """Return how often each value was seen; the values are whole numbers too, as text."""
+    counts = _integers(value)
+    for key in counts:
+        if VALUE.fullmatch(key) is None:
+            raise InfraError(f"the guest's record is damaged: {key[:80]!r} is not a whole number")
+    return counts
 
 
 def _integer(value: object) -> int:

@@ -165,28 +165,28 @@ def test_exit_when_the_script_failed_then_its_last_words_are_told() -> None:
 
 def test_integrity_when_every_page_was_right_then_passes_with_their_number() -> None:
     lines = [{"op": "verify", "pages": 10, "bad": 0}, {"op": "final_verify", "pages": 5, "bad": 0}]
-    check = checks.check_integrity(lines)
+    check = checks.check_integrity({"main": lines})
     assert (check.status, check.message) == (Status.PASS, "15 pages read back, all right")
 
 
 def test_integrity_when_a_page_was_wrong_then_fails_with_address_expected_and_found() -> None:
-    check = checks.check_integrity([{"bad_page": BAD_PAGE}, {"op": "final_verify", "pages": 5, "bad": 1}])
+    check = checks.check_integrity({"main": [{"bad_page": BAD_PAGE}, {"op": "final_verify", "pages": 5, "bad": 1}]})
     assert (check.status, check.message) == (
         Status.FAIL,
         (
-            "1 of 5 pages read back had wrong content; the first: flood page 3 at 0x7f0000003000, offset 17: "
-            "expected aabb, found aacc"
+            "1 of 5 pages read back had wrong content; the first: process main, flood page 3 at "
+            "0x7f0000003000, offset 17: expected aabb, found aacc"
         ),
     )
 
 
 def test_integrity_when_more_pages_were_wrong_than_printed_then_all_are_counted() -> None:
-    check = checks.check_integrity([{"bad_page": BAD_PAGE}, {"op": "verify", "pages": 100, "bad": 40}])
+    check = checks.check_integrity({"main": [{"bad_page": BAD_PAGE}, {"op": "verify", "pages": 100, "bad": 40}]})
     assert check.message.startswith("40 of 100 pages")
 
 
 def test_integrity_when_the_workload_died_after_a_wrong_page_then_still_fails() -> None:
-    assert checks.check_integrity([{"bad_page": BAD_PAGE}]).status is Status.FAIL
+    assert checks.check_integrity({"main": [{"bad_page": BAD_PAGE}]}).status is Status.FAIL
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_integrity_when_the_workload_died_after_a_wrong_page_then_still_fails() 
     ],
 )
 def test_integrity_when_no_page_was_verified_then_is_an_error_of_ours(lines: list[dict[str, object]]) -> None:
-    assert checks.check_integrity(lines).status is Status.ERROR
+    assert checks.check_integrity({"main": lines}).status is Status.ERROR
 
 
 @pytest.mark.parametrize(
@@ -297,8 +297,69 @@ def test_overall_when_a_check_has_no_data_then_the_trial_passes() -> None:
 def test_integrity_when_a_page_is_wrong_then_what_it_looks_like_and_its_steps_are_told() -> None:
     page = {"region": "hot", "page": 3, "address": "0x7f00", "offset": 0, "expected": "aa", "found": "00"}
     page |= {"wrong_bytes": 4096, "zero": True, "history": ["fill:1", "pageout:2", "read:3"]}
-    check = checks.check_integrity([{"bad_page": page}, {"op": "verify", "pages": 9, "bad": 1}])
+    check = checks.check_integrity({"main": [{"bad_page": page}, {"op": "verify", "pages": 9, "bad": 1}]})
     assert check.message.endswith("expected aa, found 00 (all zero)")
     assert check.detail == (
-        "hot page 3 at 0x7f00, offset 0: 4096 wrong bytes (all zero); its steps: fill:1, pageout:2, read:3",
+        "process main, hot page 3 at 0x7f00, offset 0: 4096 wrong bytes (all zero); its steps: fill:1, pageout:2, read:3",
     )
+
+
+def test_integrity_when_processes_have_regions_of_the_same_name_then_the_process_is_named() -> None:
+    fine: list[dict[str, object]] = [{"op": "final_verify", "pages": 5, "bad": 0}]
+    check = checks.check_integrity({"main": fine, "many.6": fine, "many.7": [{"bad_page": BAD_PAGE}]})
+    assert check.message.endswith(
+        "; the first: process many.7, flood page 3 at 0x7f0000003000, offset 17: expected aabb, found aacc"
+    )
+    assert check.detail[0].startswith("process many.7, flood page 3")
+
+
+def test_integrity_when_the_trial_script_found_a_file_wrong_then_the_kernel_fails_with_page_and_bytes() -> None:
+    page = {"file": "doomed.3", "page": 9, "offset": 7, "expected": "aabb", "found": "aacc", "wrong_bytes": 1}
+    compared: list[dict[str, object]] = [
+        {"bad_page": page},
+        {"op": "compare", "file": "doomed.3", "pages": 128, "bad": 1},
+    ]
+    check = checks.check_integrity({"main": [{"op": "final_verify", "pages": 5, "bad": 0}], "": compared})
+    assert check.status is Status.FAIL
+    assert check.message == (
+        "1 of 133 pages read back had wrong content; the first: file doomed.3, page 9, offset 7: "
+        "expected aabb, found aacc"
+    )
+    assert check.detail == ("file doomed.3, page 9, offset 7: 1 wrong bytes",)
+
+
+def test_integrity_when_wrong_pages_are_counted_and_none_is_told_then_no_place_is_made_up() -> None:
+    check = checks.check_integrity({"main": [{"op": "reap", "pages": 5, "bad": 2}]})
+    assert check.message == "2 of 5 pages read back had wrong content"
+
+
+def history_of(*, lines: list[dict[str, object]], **known: object) -> str:
+    """Return what is told of a wrong page's history."""
+    page = {**BAD_PAGE, "history": ["fill:1", "pageout:2"], **known}
+    (detail,) = checks.check_integrity({"main": [*lines, {"bad_page": page}]}).detail
+    return detail.partition("its steps: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("resident", "told"),
+    [(0, "fill:1, pageout:2 (out of memory)"), (3, "fill:1, pageout:2 (3 of 16 pages stayed)")],
+)
+def test_history_when_a_pageout_was_recorded_then_says_whether_its_pages_left_memory(resident: int, told: str) -> None:
+    other = {"step": 1, "op": "pageout", "pages": 8, "resident": 8}
+    line = {"step": 2, "op": "pageout", "pages": 16, "resident": resident}
+    assert history_of(lines=[other, line]) == told
+
+
+def test_history_when_counters_were_read_then_says_what_had_moved_and_what_never_did() -> None:
+    told = history_of(
+        lines=[], cgroup={"zswpout": 16, "zswpin": 4, "zswpwb": 0}, vmstat={"zswpout": 20, "zswpin": 4, "zswpwb": 0}
+    )
+    assert told == (
+        "fill:1, pageout:2; by then, of this and other pages, in its memory cgroup zswpout 16, zswpin 4, zswpwb 0; "
+        "in the whole guest zswpout 20, zswpin 4, zswpwb 0 (nothing written back)"
+    )
+
+
+@pytest.mark.parametrize("odd", [{"cgroup": [], "vmstat": 7}, {"cgroup": {}, "vmstat": {"other": 0}}])
+def test_history_when_there_are_no_counters_then_nothing_is_said_of_them(odd: dict[str, object]) -> None:
+    assert history_of(lines=[], **odd) == "fill:1, pageout:2"

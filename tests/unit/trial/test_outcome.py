@@ -66,6 +66,31 @@ def test_result_when_a_page_was_wrong_then_fails_though_other_things_went_wrong_
     assert (result.status, "at 0x7f" in result.message) == (Status.FAIL, True)
 
 
+def test_result_when_a_page_of_one_of_many_processes_was_wrong_then_names_the_process() -> None:
+    bad = b'{"bad_page":{"region":"load","page":3,"address":"0x7f","offset":1,"expected":"aa","found":"bb"}}\n'
+    files = {**real_files(), "mempress.many.7": bad}
+    assert "process many.7, load page 3 at 0x7f" in judged(files).message
+    files = real_files(mempress=real_files()["mempress"] + bad)
+    assert "process main, load page 3 at 0x7f" in judged(files).message
+
+
+def test_result_when_the_trial_script_compared_files_then_wrong_bytes_are_the_kernels() -> None:
+    bad = (
+        b'{"bad_page":{"file":"doomed.3","page":3,"offset":1,"expected":"aa","found":"bb","wrong_bytes":1}}\n'
+        b'{"op":"compare","file":"doomed.3","pages":128,"bad":1}\n'
+    )
+    result = judged(real_files(compared=bad, exit_status=b"1\n"))
+    assert (result.status, check_of(result, "integrity").status) == (Status.FAIL, Status.FAIL)
+    assert "file doomed.3, page 3, offset 1: expected aa, found bb" in result.message
+    assert check_of(result, "workload").status is Status.PASS
+
+
+def test_result_when_files_were_compared_and_right_then_passes_with_the_same_metrics() -> None:
+    fine = b'{"op":"compare","file":"doomed.3","pages":128,"bad":0}\n'
+    result = judged(real_files(compared=fine))
+    assert (result.status, result.metrics) == (Status.PASS, judged(real_files()).metrics)
+
+
 def test_result_when_the_workload_reached_nothing_then_is_an_error_in_the_scenarios_words() -> None:
     before, pressed = (real_files()["samples"].split(b"@sample ")[place] for place in (1, 2))
     samples = b"@sample " + before + b"@sample " + before.replace(b"before ", b"pressed ", 1)
@@ -86,7 +111,7 @@ def test_result_when_there_is_no_exit_status_then_is_an_error_of_ours(said: byte
     assert check_of(judged(real_files(exit_status=said)), "workload").status is Status.ERROR
 
 
-@pytest.mark.parametrize("name", ["samples", "probes", "mempress", "topology"])
+@pytest.mark.parametrize("name", ["samples", "probes", "mempress", "compared", "topology"])
 def test_result_when_a_record_is_damaged_then_is_an_error_of_ours(name: str) -> None:
     result = judged(real_files(**{name: b"\xff\xfe damaged\n"}))
     assert (result.status, check_of(result, "record").status) == (Status.ERROR, Status.ERROR)

@@ -85,6 +85,39 @@ def test_reading_when_slab_was_shrunk_then_scanned_is_what_the_walk_was_asked_fo
     assert walked == probe_metrics.reading("shrink_slab.scanned", probes)
 
 
+def returned(values: dict[int, int]) -> list[float | None]:
+    """Return calls, and calls that returned 0, more, -EAGAIN and -ENOENT, of calls that returned ``values``."""
+    line = {
+        "probe": "shrink_memcg", "status": "ok", "by": "trigger", "group": {}, "calls": sum(values.values()),
+        "sum": {}, "hist": {"ret": {str(value): count for value, count in values.items()}}, "unparsed": 0,
+    }  # fmt: skip
+    probes = parse_probes(json.dumps(line).encode())
+    names = ("calls", "zero", "positive", "again", "empty")
+    return [(probe_metrics.reading(f"shrink_memcg.{name}", probes) or {}).get("") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        pytest.param({-11: 5372, 0: 7939}, [13311, 7939, 0, 5372, 0], id="7.2"),
+        pytest.param({-2: 5, 0: 40, 4096: 7, 262144: 3}, [55, 40, 10, 0, 5], id="long, how much was written"),
+        pytest.param({-12: 1, 0: 1}, [2, 1, 0, 0, 0], id="another error is none of them"),
+        pytest.param({}, [0, 0, 0, 0, 0], id="never called"),
+    ],
+)
+def test_returns_when_shrink_memcg_was_called_then_are_told_apart_by_value(
+    values: dict[int, int], told: list[float]
+) -> None:
+    assert returned(values) == told
+
+
+@pytest.mark.parametrize("key", ["0x10", "", "many", "1" * 5000, "-"])
+def test_returns_when_a_value_is_no_number_then_the_record_is_damaged(key: str) -> None:
+    line = {"probe": "shrink_memcg", "status": "ok", "calls": 1, "hist": {"ret": {key: 1}}}
+    with pytest.raises(InfraError, match="not a whole number"):
+        parse_probes(json.dumps(line).encode())
+
+
 def test_reading_when_a_probe_is_missing_then_there_is_none() -> None:
     missing = SLAB.replace(b'"shrink_slab_end","status":"ok"', b'"shrink_slab_end","status":"missing"')
     assert probe_metrics.reading("shrink_slab.scanned", parse_probes(missing)) is None
