@@ -1,12 +1,14 @@
 """One kernel through the scenarios.  usage: bench/survey.py [--linux linux-7.2] [--flavour plain] [--patch FILE]
-    [--scenario NAME]... [--topology NAME]... [--profile NAME] [--seeds N] [--first-seed N] [--again] [--table FILE]
+    [--scenario NAME]... [--topology NAME]... [--profile NAME] [--seeds N] [--first-seed N] [--again] [--limit S]
+    [--table FILE]
 
 Runs sealed trials of ONE kernel (base; with --patch: base with that patch on it, as "patched"), without a comparison:
 what a kernel without our patch has to pass, which functions of zswap each scenario enters, and how long it takes.
 Without --scenario and --profile all scenarios, without --topology and --profile the full profile's five.
 
-Prints a line a trial as it ends, every check that is not a PASS, and at the end the table of functions (Markdown, to
---table FILE as well). Exits 1 when a trial ends in FAIL or ERROR.
+Prints a line a trial as it ends, every check that is not a PASS, and at the end which functions each scenario entered
+(Markdown, to --table FILE as well). Exits 1 when a trial ends in FAIL or ERROR, when all scenarios together leave out a
+function that is there to be probed, and when the trials take longer than --limit.
 """
 
 from __future__ import annotations
@@ -36,8 +38,15 @@ from orchestrator.pipeline import TestRequest, start_run
 from orchestrator.plan import planned_trials
 
 TOPOLOGIES = ("one-node", "two-node", "four-node", "memoryless", "cpuless")
-SHOWN = 6
-"""How many scenarios a row of the table names: those with the most calls."""
+PRESENT = frozenset(
+    {
+        "zswap_store", "zswap_load", "zswap_invalidate", "zswap_swapon", "zswap_swapoff", "zswap_total_pages",
+        "zswap_folio_swapin", "zswap_memcg_offline_cleanup", "shrink_memcg", "shrink_memcg_cb", "shrink_worker",
+        "zswap_shrinker_scan", "zswap_shrinker_count", "zswap_entry_free", "zswap_decompress", "__zswap_pool_release",
+        "__zswap_pool_empty", "zswap_pool_create", "list_lru_walk_one",
+    }
+)  # fmt: skip
+"""What gcc leaves of mm/zswap.c as functions at -Os and at -O2, and the walk of its lists: all of it has to be entered."""
 
 EMPTY_PATCH = Path(__file__).with_name("nothing.diff")
 """Only so that there is a series to choose a base for."""
@@ -66,7 +75,8 @@ def wanted(arguments: argparse.Namespace) -> Profile:
     chosen = catalog.pick(catalog.profiles(), arguments.profile, kind="profile") if arguments.profile else None
     names = arguments.scenario or (chosen.scenarios if chosen else tuple(scenarios()))
     where = arguments.topology or (chosen.topologies if chosen else TOPOLOGIES)
-    seeds = tuple(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
+    count = arguments.seeds or (len(chosen.seeds) if chosen else 1)
+    seeds = tuple(range(arguments.first_seed, arguments.first_seed + count))
     only = chosen.only if chosen and not arguments.scenario and not arguments.topology else ()
     return Profile(name="survey", what_for="", scenarios=tuple(names), topologies=tuple(where), seeds=seeds, only=only)
 
@@ -85,18 +95,34 @@ def show(result: TrialResult, *, metrics: bool) -> None:
 
 
 def table(results: Sequence[TrialResult]) -> str:
-    """Return which scenarios entered each function of zswap, calls summed over their trials, as Markdown."""
+    """Return which functions of zswap each scenario entered, calls summed over its trials, as Markdown.
+
+    What all of them enter is said once, above.
+    """
     calls: dict[str, Counter[str]] = {}
     for result in results:
-        for function, number in result.calls.items():
-            calls.setdefault(function, Counter())[result.spec.scenario] += number
-    lines = ["| function | scenarios | calls |", "| --- | --- | --- |"]
-    for function, counter in sorted(calls.items()):
-        entered = [(name, number) for name, number in counter.most_common() if number]
-        cell = ", ".join(f"{name} {number}" for name, number in entered[:SHOWN])
-        more = f" and {len(entered) - SHOWN} more" if len(entered) > SHOWN else ""
-        lines.append(f"| `{function}` | {len(entered)} | {cell or 'none'}{more} |")
+        calls.setdefault(result.spec.scenario, Counter()).update(result.calls)
+    entered = {name: {function for function, number in each.items() if number} for name, each in calls.items()}
+    everywhere = set.intersection(*entered.values()) if entered else set[str]()
+    lines = [
+        f"All enter {', '.join(f'`{function}`' for function in sorted(everywhere)) or 'nothing'}.",
+        "",
+        "| scenario | functions beside these, with their calls |",
+        "| --- | --- |",
+    ]
+    for name, counter in sorted(calls.items()):
+        own = [
+            f"{function} {number}"
+            for function, number in counter.most_common()
+            if function not in everywhere and number
+        ]
+        lines.append(f"| {name} | {', '.join(own)} |")
     return "\n".join(lines)
+
+
+def never_entered(results: Sequence[TrialResult]) -> list[str]:
+    """Return the functions that are there to be probed and that no trial entered."""
+    return sorted(PRESENT - {function for result in results for function, number in result.calls.items() if number})
 
 
 def main() -> int:
@@ -108,12 +134,13 @@ def main() -> int:
     parser.add_argument("--scenario", action="append")
     parser.add_argument("--topology", action="append")
     parser.add_argument("--profile")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=0, help="how many; 0: the profile's, or one")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=usable_cpus())
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--metrics", action="store_true")
     parser.add_argument("--keep", type=Path, help="where the records go, instead of a folder that is removed")
+    parser.add_argument("--limit", type=float, default=0.0, help="seconds that the trials may take; 0: any")
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     profile = wanted(arguments)
@@ -143,7 +170,11 @@ def main() -> int:
     print(table(results))
     if arguments.table:
         arguments.table.write_text(table(results) + "\n")
-    return int(counts[Status.FAIL] + counts[Status.ERROR] > 0)
+    missed = never_entered(results) if not arguments.scenario and not arguments.profile else []
+    if missed:
+        print(f"never entered: {', '.join(missed)}")
+    late = bool(arguments.limit) and seconds > arguments.limit
+    return int(counts[Status.FAIL] + counts[Status.ERROR] > 0 or bool(missed) or late)
 
 
 if __name__ == "__main__":

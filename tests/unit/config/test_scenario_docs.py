@@ -36,3 +36,23 @@ def test_page_when_read_then_each_path_names_scenarios_that_say_so() -> None:
 
 def test_every_path_when_looked_for_then_some_scenario_takes_it() -> None:
     assert {path for scenario in scenarios().values() for path in scenario.paths} == set(PATHS)
+
+
+PROVEN_BY = {
+    "swap-out entry": "zswap_store", "store": "zswap_store", "load": "zswap_load", "invalidate": "zswap_invalidate",
+    "global writeback": "shrink_worker", "memcg limit writeback": "shrink_memcg",
+    "dynamic shrinker": "zswap_shrinker_count", "memcg offline": "zswap_memcg_offline_cleanup",
+    "compressor switch": "zswap_compressor_param_set", "swapoff": "zswap_swapoff",
+    "CPU hotplug": "zswap_cpu_comp_prepare",
+}  # fmt: skip
+"""The function that a trial on a path has to enter; of the other paths no function is left to be probed: counters show them."""
+
+
+def test_every_scenario_when_it_claims_a_path_then_its_trials_have_to_enter_it() -> None:
+    unproven = {
+        (name, path)
+        for name, scenario in scenarios().items()
+        for path in scenario.paths
+        if path in PROVEN_BY and PROVEN_BY[path] not in scenario.enters
+    }
+    assert unproven == set()
