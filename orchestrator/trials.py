@@ -42,7 +42,7 @@ from orchestrator.trial.runner import READY, SEALED_END, machine_config, run_tri
 HUNG, FULL = "timeout", ConsoleFull.__name__
 """How the check of a machine calls what came to no end (orchestrator/trial/outcome.py)."""
 
-KEY_VERSION = "trial 1"
+KEY_VERSION = "trial 2"
 """Changed when what a record means changes, so that older records are not found any more."""
 
 QEMU_OVERHEAD_MIB = 256

@@ -91,6 +91,7 @@ NAMES = {
     "swaps": SWAPS,
     "percent": PARAMETERS + "max_pool_percent",
     "stored": DEBUGFS + "stored_pages",
+    "written_back": DEBUGFS + "written_back_pages",
 }
 
 
@@ -138,6 +139,7 @@ OFF_BY_ONE = [
     ("I4", "after", add(STAT, 1, "zswpout")),
     ("I4", "pressed", add(CGROUP + "memory.stat", -1, "zswpwb")),
     ("I4", "pressed", add(DEBUGFS + "written_back_pages", 1)),
+    ("I4", "pressed", put(written_back="0\n")),
     ("I5", "pressed", add(DEBUGFS + "pool_total_size", 4096)),
     ("I5", "pressed", add(MEMINFO, -4, "Zswap")),
     ("I5", "pressed", add(LOAD + "memory.zswap.current", 1)),
