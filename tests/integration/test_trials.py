@@ -45,6 +45,18 @@ def test_sealed_trial_twice_gives_the_same_digest_also_on_a_busy_host(main_run: 
         ).items()
 
 
+def test_sweep_runs_each_setting_and_compares_them_in_a_table(tmp_path: Path) -> None:
+    outcome = small_test("--sweep", "compressor=lzo,zstd,lz4hc", results=tmp_path)
+    assert outcome.status == 0, outcome.stderr
+    trials = by_id(outcome)
+    settings = {name: f"memcg-limit+compressor={name}-two-node" for name in ("lzo", "zstd", "lz4hc")}
+    assert {trials[f"{settings['lz4hc']}-{kernel}-s1"]["status"] for kernel in ("base", "patched")} == {"SKIP"}
+    assert f"{settings['lz4hc']}-base-s1: SKIP, this kernel has no compressor lz4hc" in outcome.record["verdict"]["not_covered"]
+    stored = [trials[f"{settings[name]}-base-s1"]["metrics"]["stored_pages"] for name in ("lzo", "zstd")]
+    assert stored[0] < stored[1], "zstd gets more pages into the same limit"
+    assert "memcg-limit on two-node, by compressor (base → patched)" in outcome.stdout
+
+
 def test_every_topology_is_read_back_as_it_was_asked_for(tmp_path: Path) -> None:
     outcome = orchestrator(
         "test", MAIL, "--linux", LINUX, *PLAIN, "--scenario", "pool-limit", "--topology", "one-node", "--topology", "four-node",
