@@ -82,12 +82,16 @@ def judged(patch: Path, arguments: argparse.Namespace) -> tuple[dict[str, Any], 
         if arguments.seeds:
             command += ["--seeds", str(arguments.seeds)]
         results.mkdir(parents=True, exist_ok=True)
+        kept.unlink(missing_ok=True)
+        before = set(results.glob("*/run.json"))
         begin = time.monotonic()
         done = process.run(command, cwd=REPOSITORY, deadline=Deadline(RUN_S, what=f"the run of {patch.name}"))
-        if not list(results.glob("*/run.json")):
+        if set(results.glob("*/run.json")) <= before:
             raise SystemExit(f"{patch.name}: no record (exit {done.exit_status})\n{done.stderr}")
         kept.write_text(f"{time.monotonic() - begin:.1f}\n")
-    newest = max(results.glob("*/run.json"))
+    newest = max(results.glob("*/run.json"), default=None)
+    if newest is None:
+        raise SystemExit(f"{results} has no record any more: --again makes it")
     return json.loads(newest.read_text()), float(kept.read_text())
 
 

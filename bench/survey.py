@@ -102,8 +102,10 @@ def table(results: Sequence[TrialResult]) -> str:
     calls: dict[str, Counter[str]] = {}
     for result in results:
         calls.setdefault(result.spec.scenario, Counter()).update(result.calls)
-    entered = {name: {function for function, number in each.items() if number} for name, each in calls.items()}
-    everywhere = set.intersection(*entered.values()) if entered else set[str]()
+    entered = [{function for function, number in each.items() if number} for each in calls.values()]
+    # Those that were skipped say nothing.
+    told = [functions for functions in entered if functions]
+    everywhere = set.intersection(*told) if told else set[str]()
     lines = [
         f"All enter {', '.join(f'`{function}`' for function in sorted(everywhere)) or 'nothing'}.",
         "",
@@ -116,13 +118,16 @@ def table(results: Sequence[TrialResult]) -> str:
             for function, number in counter.most_common()
             if function not in everywhere and number
         ]
-        lines.append(f"| {name} | {', '.join(own)} |")
+        lines.append(f"| {name} | {', '.join(own) or ('-' if counter.total() else 'not run')} |")
     return "\n".join(lines)
 
 
 def never_entered(results: Sequence[TrialResult]) -> list[str]:
-    """Return the functions that are there to be probed and that no trial entered."""
-    return sorted(PRESENT - {function for result in results for function, number in result.calls.items() if number})
+    """Return the functions that are there to be probed, in this kernel too, and that no trial entered."""
+    calls: Counter[str] = Counter()
+    for result in results:
+        calls.update(result.calls)
+    return sorted(function for function in PRESENT & calls.keys() if not calls[function])
 
 
 def main() -> int:
@@ -170,7 +175,8 @@ def main() -> int:
     print(table(results))
     if arguments.table:
         arguments.table.write_text(table(results) + "\n")
-    missed = never_entered(results) if not arguments.scenario and not arguments.profile else []
+    narrowed = arguments.scenario or arguments.topology or arguments.profile or arguments.patch
+    missed = [] if narrowed else never_entered(results)
     if missed:
         print(f"never entered: {', '.join(missed)}")
     late = bool(arguments.limit) and seconds > arguments.limit

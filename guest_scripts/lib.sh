@@ -244,6 +244,10 @@ compare() {
 		done >>/results/compared
 	fi
 	printf '{"op":"compare","file":"%s","pages":%d,"bad":%d}\n' "$1" $((($(wc -c <"$2") + 4095) / 4096)) "$bad" >>/results/compared
+	[ "$(wc -c <"$2")" = "$(wc -c <"$3")" ] || {
+		note "$1 has $(wc -c <"$3") bytes, and not $(wc -c <"$2")"
+		return 1
+	}
 }
 
 # wrong_pages EXPECTED FOUND: of each page that differs its number, the offset of the first wrong byte, and how many are wrong.

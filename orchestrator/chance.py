@@ -1,7 +1,8 @@
 """The measure of chance in a run: trials of kernels that differ from base without meaning anything.
 
-The first such kernel is base with what the series touches compiled another way. More of them, compiled in yet other ways, are made where the judge asks: how far a kernel goes that means nothing is as well known
-as there are kernels that went there, however many seeds each has.
+The first such kernel is base with what the series touches compiled another way. More of them, compiled in yet other
+ways, are made where the judge asks: how far a kernel goes that means nothing is as well known as there are kernels that
+went there, however many seeds each has.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from orchestrator.config import catalog, locations
 from orchestrator.config.lists import mailing_lists
-from orchestrator.config.scenarios import TRACING, scenarios_named
+from orchestrator.config.scenario_mistakes import TRACING
+from orchestrator.config.scenarios import scenarios_named
 from orchestrator.first_boot import FirstBoot, check_base_boots
 from orchestrator.guest.image import GuestImage, build_guest_image
 from orchestrator.host import workspace

@@ -17,8 +17,8 @@ SHOWN = 60
 """Characters of a line that are shown where two records part."""
 
 
-def once_more(laboratory: Laboratory, kernels: Kernels, trials: Sequence[TrialResult]) -> Repeat | None:
-    """Run the shortest trial of base again; None where no trial of base gave a record to compare with.
+def once_more(laboratory: Laboratory, kernels: Kernels, trials: Sequence[TrialResult]) -> Repeat | str:
+    """Run the shortest trial of base again; where there are no two records to compare, return why.
 
     A trial that was answered from the cache was run by an earlier run: then this one proves as well that what is in the
     cache holds on this host.
@@ -29,7 +29,7 @@ def once_more(laboratory: Laboratory, kernels: Kernels, trials: Sequence[TrialRe
         if trial.spec.kernel is KernelRole.BASE and trial.digest and trial.status is Status.PASS
     ]
     if not candidates:
-        return None
+        return "no trial of base passed, so that none was run twice"
     first = min(candidates, key=lambda trial: (trial.wall_s, trial.spec.id))
     part = laboratory.run.part(REPEAT)
     done = [trial for trial in part.read_trials() if trial.spec == first.spec and trial.digest]
@@ -39,7 +39,7 @@ def once_more(laboratory: Laboratory, kernels: Kernels, trials: Sequence[TrialRe
         with laboratory.steps.step(REPEAT, id=first.spec.id):
             (second,) = laboratory.results(runner, [first.spec])
     if not second.digest:
-        return Repeat(trial=first.spec.id, digests=(first.digest,), difference=f"the second trial: {second.message}")
+        return f"{first.spec.id} was run again, and left no record: {second.message}"
     difference = ""
     if first.digest != second.digest:
         folders = [run.trial_folder(first.spec.id) / "guest" for run in (laboratory.run, part)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orchestrator.chance import Chance
 from orchestrator.judge.adaptive import MoreSeeds, NextLook, next_look
 from orchestrator.judge.compare import NullBuild, compare, short_of_builds
-from orchestrator.judge.findings import wanted_on_base
+from orchestrator.judge.findings import wanted_before_blame
 from orchestrator.judge.pairs import Cell
 from orchestrator.judge.reach import with_reach, with_reach_beside
 from orchestrator.kernels import Kernels
@@ -25,7 +25,7 @@ from orchestrator.model.repeat import Repeat
 from orchestrator.model.trial import Status, TrialResult, TrialSpec
 from orchestrator.repeating import once_more
 
-UNPROVEN = "no trial of base passed, so that none was run twice: nothing shows that trials repeat on this host"
+UNPROVEN = "nothing shows that trials repeat on this host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +61,14 @@ class Rounds:
         self._done = {result.spec: result for result in laboratory.run.read_trials()}
         self._runner = laboratory.runner(self._kernels)
         self._go(laboratory.plan.trials)
-        repeat, unproven = None, list[str]()
+        repeat: Repeat | None = None
+        unproven: list[str] = []
         if laboratory.plan.sealed:
-            repeat = once_more(laboratory, self._kernels, list(self._results()))
-            self._repeatable = repeat is None or repeat.holds
-            unproven = [UNPROVEN] if repeat is None else []
+            proof = once_more(laboratory, self._kernels, list(self._results()))
+            if isinstance(proof, Repeat):
+                repeat, self._repeatable = proof, proof.holds
+            else:
+                unproven = [f"{UNPROVEN}: {proof}"]
             self._chance.begin(repeat)
         left_out = self._more()
         return RoundsDone(
@@ -105,7 +108,8 @@ class Rounds:
                 continue
             look = self._next_look(trials, left_s)
             beside = [trial for build in self._chance.builds() for trial in with_reach_beside(build.trials, trials)]
-            specs = [*wanted_on_base(trials, beside), *(spec for more in look.wanted for spec in self._pairs_of(more))]
+            confirming = wanted_before_blame(trials, beside, in_a_hurry=left_s <= 0)
+            specs = [*confirming, *(spec for more in look.wanted for spec in self._pairs_of(more))]
             wanted = [spec for spec in dict.fromkeys(specs) if spec not in self._planned]
             if not wanted:
                 return look.lines_on_left_out()

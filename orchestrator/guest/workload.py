@@ -52,7 +52,7 @@ class Job:
 
     def key_of(self, line: int) -> Key:
         """Return the way to the scenario's line that the text's line number ``line``, from 1, was made from."""
-        return (*self.key, self.origins[line - 1])
+        return (*self.key, self.origins[min(max(line, 1), len(self.origins)) - 1])
 
 
 def jobs_of(scenario: Scenario, topology: Topology) -> tuple[Job, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.judge.compare import NullBuild, compare
-from orchestrator.judge.findings import Blame, blames, showing
+from orchestrator.judge.findings import Blame, blames, blames_of, showing
 from orchestrator.judge.pairs import Cell
 from orchestrator.judge.reach import with_reach
 from orchestrator.model.bisection import Seen
@@ -76,7 +76,7 @@ def symptoms_of(record: RunRecord) -> tuple[Symptom, ...]:
     if failed:
         return (Symptom(what=f"{failed[0].kind}: {failed[0].title}", mark=failed[0].kind),)
     patched = [trial for trial in record.trials if trial.spec.kernel is KernelRole.PATCHED]
-    found = [_of_failure(blame, patched) for blame in blames(record.trials)]
+    found = [_of_failure(blame, patched) for blame in blames_of(record.verdict.findings, record.trials)]
     regressed = [change for change in record.verdict.changes if change.change is Change.REGRESSED]
     found += [_of_metric(change, patched) for change in regressed]
     return tuple(sorted((each for each in found if each.trials), key=_rank))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from orchestrator.errors import PatchFault
 from orchestrator.judge.compare import NullBuild, compare
 from orchestrator.judge.findings import find_all, is_new_but_blameless
+from orchestrator.judge.kernel_log import lines_on_detectors
 from orchestrator.judge.live import lines_on_busy_host
 from orchestrator.judge.order import Share, Stem, relative_size, shares_of, stem_of
 from orchestrator.judge.pairs import is_usable, pairs_by_cell
@@ -91,7 +92,9 @@ class _Case:
     def shows_nothing(self) -> bool:
         """Whether there are two samples a metric (trials did not repeat) and no metric could be decided by them."""
         ranked = not self.repeatable or any(not spec.sealed for spec in self.planned)
-        return ranked and not self.changed(*(kind for kind in Change if kind is not Change.UNCLEAR))
+        return (
+            ranked and bool(self.changes) and not self.changed(*(kind for kind in Change if kind is not Change.UNCLEAR))
+        )
 
     def told(self, changes: Sequence[MetricChange]) -> list[str]:
         """Return a sentence on each metric, one of its nodes speaking for all: a node's loss is its neighbour's gain."""
@@ -156,6 +159,7 @@ def decide(
             *_without_values(case),
             *(() if coverage is None else coverage.not_covered),
             *lines_on_busy_host(judged),
+            *lines_on_detectors(judged),
         ),
     )
 

@@ -6,7 +6,7 @@ A check of a test's that fails on base now and then is the patch's where it fail
 the kernel's log says is not weighed like that: base shows it, or it does not. A perturbed base, which differs from base
 without meaning anything, is evidence like base itself.
 
-:func:`wanted_on_base` names the trials of base without which nobody should be blamed yet.
+:func:`wanted_before_blame` names the trials without which nobody should be blamed yet.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from math import comb
 
 from orchestrator.errors import PatchFault
 from orchestrator.judge.fingerprint import same_complaint
+from orchestrator.judge.log_patterns import OF_THE_TOOL
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Finding
@@ -28,6 +29,9 @@ KERNEL_LOG = "kernel log: "
 INVARIANT = "invariant "
 """How the names of the checks begin that :mod:`orchestrator.judge.invariants` makes; their messages name them again."""
 
+HANG = "hang"
+"""How the check is named of a guest that did not come to its end, twice (orchestrator/trials.py)."""
+
 NEW = "not seen on base"
 """Said of what is no failure of the kernel's by itself, such as an out of memory kill, where base does not show it."""
 
@@ -35,7 +39,9 @@ CONFIRMATIONS = 3
 """How many trials of base are to have come to an end, without the failure, before the patch is blamed for it."""
 
 CONFIRMATIONS_OF_SOME = 9
-"""The same for a failure that only some trials of patched in its cell show: what comes now and then may do so on base."""
+"""The same for a failure that only some trials of patched in its cell show: what comes now and then may do so on base.
+
+They are asked for :data:`CONFIRMATIONS` at a time: one that shows it is enough."""
 
 CHANCE = 0.01
 """How improbable a test's more frequent failing must be, if the patch did nothing to it, before the patch is blamed."""
@@ -75,14 +81,15 @@ def find_all(
     return tuple(sorted(findings, key=lambda finding: not finding.blamed))
 
 
-def wanted_on_base(
-    trials: Sequence[TrialResult], perturbed: Sequence[TrialResult] = (), *, confirmations: int = CONFIRMATIONS
+def wanted_before_blame(
+    trials: Sequence[TrialResult], perturbed: Sequence[TrialResult] = (), *, in_a_hurry: bool = False
 ) -> tuple[TrialSpec, ...]:
-    """Return the trials of base that are still to be run before what failed on patched is blamed on the patch.
+    """Return the trials that are still to be run before what failed on patched is blamed on the patch.
 
     For each failure that neither base nor one of ``perturbed`` has shown: base with the same seed, unless it came to an end
-    with it, and with further seeds until ``confirmations`` of its trials have come to an end there, or
-    :data:`CONFIRMATIONS_OF_SOME` where patched itself does not always show it.
+    with it, and with further seeds until :data:`CONFIRMATIONS` of its trials have come to an end there, or
+    :data:`CONFIRMATIONS_OF_SOME` where patched itself does not always show it (not ``in_a_hurry``). And as many of patched,
+    which has to show it again, but for a hang: that was seen twice, and takes its time.
     """
     on_base, on_patched = _by_kernel(trials)
     evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
@@ -90,10 +97,11 @@ def wanted_on_base(
     for failure in on_patched:
         if failure.blameless or evidence.of(failure):
             continue
-        ended_with = {trial.spec for trial in _ended(trials, KernelRole.PATCHED, failure.cell)}
-        always = ended_with <= {other.trial.spec for other in _seen(failure, on_patched)}
-        enough = confirmations if always else max(confirmations, CONFIRMATIONS_OF_SOME)
+        ended_with = {trial.spec.seed for trial in _ended(trials, KernelRole.PATCHED, failure.cell)}
+        always = ended_with <= {other.trial.spec.seed for other in _seen(failure, on_patched)}
         ended = {trial.spec.seed for trial in _ended(trials, KernelRole.BASE, failure.cell)}
+        step = (len(ended) // CONFIRMATIONS + 1) * CONFIRMATIONS
+        enough = CONFIRMATIONS if always or in_a_hurry else min(step, CONFIRMATIONS_OF_SOME)
         tried = {trial.spec.seed for trial in trials if _cell(trial) == failure.cell}
         asked = {spec.seed for spec in wanted if (spec.scenario, spec.topology) == failure.cell}
         seeds = [] if failure.trial.spec.seed in ended | asked else [failure.trial.spec.seed]
@@ -102,17 +110,26 @@ def wanted_on_base(
             seeds.append(next(new))
         for seed in seeds:
             wanted[dataclasses.replace(failure.trial.spec, kernel=KernelRole.BASE, seed=seed)] = None
+        if failure.kind != HANG:
+            again = [seed for seed in sorted(ended | {*seeds}) if seed not in ended_with]
+            for seed in again[: max(0, CONFIRMATIONS - len(ended_with))]:
+                wanted[dataclasses.replace(failure.trial.spec, seed=seed)] = None
     return tuple(wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blame:
-    """A failure that the patch is blamed for: ``mark`` is what it is known again by, ``shown_by`` the trials that show it."""
+    """A failure that the patch is blamed for: ``mark`` is what it is known again by, ``shown_by`` the trials that show it.
+
+    ``kind`` and ``trial`` (an id) are those of the finding on it.
+    """
 
     cell: tuple[str, str]
     mark: str
     title: str
     shown_by: tuple[TrialSpec, ...]
+    kind: str
+    trial: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,19 +160,33 @@ def _by_kernel(trials: Sequence[TrialResult]) -> tuple[list[_Failure], list[_Fai
     )
 
 
-def blames(trials: Sequence[TrialResult], perturbed: Sequence[TrialResult] = ()) -> tuple[Blame, ...]:
-    """Return what :func:`find_all` blames on the patch in ``trials``, with all the trials that show it."""
+def blames(trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
+    """Return what :func:`find_all` blames on the patch by ``trials`` alone, with all the trials that show it."""
     on_base, on_patched = _by_kernel(trials)
-    evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
+    evidence = _Evidence(trials=trials, on_base=on_base)
     return tuple(
-        Blame(
-            cell=failure.cell,
-            mark=failure.mark,
-            title=_titled(failure),
-            shown_by=tuple(dict.fromkeys(other.trial.spec for other in _seen(failure, on_patched))),
-        )
+        _blame(failure, on_patched)
         for failure in _once(on_patched)
         if _on_patched(failure, on_patched, evidence).blamed
+    )
+
+
+def blames_of(findings: Sequence[Finding], trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
+    """Return what a run's ``findings`` blame on the patch, with all of its ``trials`` that show it."""
+    blamed = {(finding.kind, finding.trial) for finding in findings if finding.blamed}
+    _, on_patched = _by_kernel(trials)
+    found = (_blame(failure, on_patched) for failure in _once(on_patched))
+    return tuple(each for each in found if (each.kind, each.trial) in blamed)
+
+
+def _blame(failure: _Failure, on_patched: Sequence[_Failure]) -> Blame:
+    return Blame(
+        cell=failure.cell,
+        mark=failure.mark,
+        title=_titled(failure),
+        shown_by=tuple(dict.fromkeys(other.trial.spec for other in _seen(failure, on_patched))),
+        kind=failure.kind,
+        trial=failure.trial.spec.id,
     )
 
 
@@ -226,7 +257,8 @@ def _once(failures: Sequence[_Failure]) -> list[_Failure]:
 def _on_patched(failure: _Failure, on_patched: Sequence[_Failure], evidence: _Evidence) -> Finding:
     there = evidence.of(failure)
     if failure.blameless:
-        return _finding(failure, blamed=False, remark="" if there else NEW)
+        # What a detector says of itself is no change of the kernel's.
+        return _finding(failure, blamed=False, remark="" if there or failure.kind in OF_THE_TOOL else NEW)
     who = "base" if _seen(failure, evidence.on_base) or not there else "base, compiled in another way,"
     if there and failure.of_the_log:
         return _finding(failure, blamed=False, remark=f"{who} shows the same: not the patch's")

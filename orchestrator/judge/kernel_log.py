@@ -7,7 +7,7 @@ never taken for a clean log.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.judge.fingerprint import fingerprint
@@ -102,6 +102,14 @@ def with_kernel_log(result: TrialResult, scan: KernelLogScan) -> TrialResult:
     if came_through and scan.problem:
         return dataclasses.replace(result, status=Status.ERROR, message=scan.problem)
     return result
+
+
+def lines_on_detectors(trials: Iterable[TrialResult]) -> tuple[str, ...]:
+    """Return a line on each trial in which lockdep had switched itself off, for what was not covered."""
+    names = {f"{CHECK_NAME}: {kind}" for kind in OF_THE_TOOL}
+    return tuple(
+        f"{trial.spec.id}: {LOCKDEP_IS_OFF}" for trial in trials if any(check.name in names for check in trial.checks)
+    )
 
 
 def told_where(result: TrialResult, decode: Callable[[Sequence[str]], Sequence[str]]) -> TrialResult:

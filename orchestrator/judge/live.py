@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import comb
 
 from orchestrator.judge.effects import Observed
 from orchestrator.judge.statistics import bootstrap_interval, middle_shift, rank_tail
@@ -20,9 +19,6 @@ from orchestrator.model.trial import TrialResult
 
 STEAL, LOAD = "host_steal_percent", "host_load"
 """What a live trial's environment says of the host while it ran: time stolen, and processes beside ours a CPU."""
-
-ROUNDING = 1e-9
-"""A part by which two ways to the same probability may differ."""
 
 MOST_STEAL_PERCENT = 2.0
 MOST_LOAD = 1.5
@@ -33,19 +29,15 @@ MOST_LOAD = 1.5
 class RankEstimate:
     """The effect on the scale with its 95 % interval, and the probabilities that :class:`Estimate` has.
 
-    ``least`` is the smallest ``p_moved`` that samples of this size can have.
+    ``is_apart`` says whether the samples do not meet, by more than the smallest effect of interest: however few they are,
+    more they cannot say.
     """
 
     mean: float
     interval: tuple[float, float]
     p_moved: float
     p_same: float
-    least: float
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether the samples do not meet, by more than the smallest effect of interest: more they cannot say."""
-        return self.p_moved <= self.least * (1 + ROUNDING)
+    is_apart: bool
 
 
 def rank_estimate(observed: Observed) -> RankEstimate | None:
@@ -59,13 +51,13 @@ def rank_estimate(observed: Observed) -> RankEstimate | None:
         rank_tail(base, [value - margin for value in patched]),
         rank_tail([value + margin for value in patched], base),
     )
-    least = 2 / comb(len(base) + len(patched), len(base))
+    gap = max(min(patched) - max(base), min(base) - max(patched))
     return RankEstimate(
         mean=middle_shift(base, patched),
         interval=bootstrap_interval(base, patched),
         p_moved=min(1.0, 2 * min(risen, fallen)),
         p_same=within,
-        least=least,
+        is_apart=gap > margin,
     )
 
 

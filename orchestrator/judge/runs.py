@@ -151,7 +151,8 @@ def _metrics(first: RunRecord, second: RunRecord, cells: Sequence[ComparedCell])
         for seed, trial in _by_seed(run, (cell.scenario, cell.topology), KernelRole.PATCHED).items()
         if seed in cell.seeds
     ]
-    changes = {_at(change): change for change in compare(second.scenarios, trials)}
+    repeatable = all(run.repeat is None or run.repeat.holds for run in (first, second))
+    changes = {_at(change): change for change in compare(second.scenarios, trials, repeatable=repeatable)}
     own = [{_at(change): str(change.change) for change in run.verdict.changes} for run in (first, second)]
     shared = {(cell.scenario, cell.topology) for cell in cells}
     places = [at for at in dict.fromkeys([*changes, *own[0], *own[1]]) if at[:2] in shared]

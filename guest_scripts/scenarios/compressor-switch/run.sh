@@ -53,6 +53,6 @@ hook_enough() {
 	[ "$SWITCHES" -ge 3 ] || skip "this kernel has no compressors to switch between"
 	count_use
 	compressors_there | wc -l >/run/compressors_there
-	echo "$USED" | xargs -n 1 | sort -u | wc -l >/run/compressors_used
+	for name in $USED; do echo "$name"; done | sort -u | wc -l >/run/compressors_used
 	sample stored
 }

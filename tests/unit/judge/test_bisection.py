@@ -276,3 +276,14 @@ def test_metrics_are_never_certain() -> None:
 
 def test_prefixes_have_names() -> None:
     assert [prefix_name(number) for number in (0, 1, 12)] == ["base", "patched@1", "patched@12"]
+
+
+def test_failure_that_the_verdict_does_not_blame_is_not_followed() -> None:
+    bad = Check(name="integrity", status=Status.FAIL, message="a wrong page")
+    done = [trial(spec(BASE, 1), A2_BASE), trial(spec(PATCHED, 1), A2_BASE, status=Status.FAIL, checks=[bad])]
+    found = record(done)
+    (symptom,) = symptoms_of(found)
+    assert symptom.mark == "integrity"
+    spared = tuple(dataclasses.replace(finding, blamed=False) for finding in found.verdict.findings)
+    verdict = dataclasses.replace(found.verdict, findings=spared)
+    assert symptoms_of(dataclasses.replace(found, verdict=verdict)) == ()

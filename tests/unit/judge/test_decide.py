@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from orchestrator.errors import Evidence, PatchFault
 from orchestrator.judge.compare import NullBuild
 from orchestrator.judge.decide import decide
@@ -298,3 +300,13 @@ def test_verdict_when_the_code_is_the_same_and_a_gap_is_ours_then_it_is_no_pass(
     gap = Finding(kind="expired waiver", title="a waiver expired", detail=(), kernel="", trial="", blamed=False)
     verdict = decide(scenarios=(scenario(),), planned=(spec(BASE),), trials=(), gaps=(gap,), same_code="same")
     assert verdict.outcome is Outcome.ERROR
+
+
+def test_verdict_when_lockdep_switched_itself_off_then_is_told_of_either_kernel_and_is_no_change() -> None:
+    off = Check(name="kernel log: lockdep limit", status=Status.SKIP, message="BUG: MAX_LOCKDEP_CHAINS too low!")
+    for kernel in (BASE, PATCHED):
+        trials = pair({"zswpwb": 100.0}, {"zswpwb": 100.0})
+        trials = [dataclasses.replace(each, checks=(off,)) if each.spec.kernel is kernel else each for each in trials]
+        verdict = judge(trials)
+        assert verdict.outcome is Outcome.PASS
+        assert [line for line in verdict.not_covered if "lockdep had switched itself off" in line] != []

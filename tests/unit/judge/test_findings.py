@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.judge.findings import chance_of, find_all, wanted_on_base
+from orchestrator.judge.findings import chance_of, find_all, wanted_before_blame
+from orchestrator.model.kernel import KernelRole
 from orchestrator.model.trial import Check, Status, TrialResult, TrialSpec
 from orchestrator.model.verdict import Finding
 from tests.unit.record_builder import BASE, PATCHED, spec, trial
@@ -78,7 +79,7 @@ def test_failure_when_a_kernel_that_means_nothing_shows_it_too_then_is_not_the_p
     (finding,) = [each for each in find_all(trials, (), beside) if each.kernel == "patched"]
     assert not finding.blamed
     assert "base, compiled in another way, shows the same: not the patch's" in finding.title
-    assert wanted_on_base(trials, beside) == ()
+    assert wanted_before_blame(trials, beside) == ()
     assert not any(each.kernel == "base" for each in find_all(trials, (), beside))
 
 
@@ -90,8 +91,12 @@ def test_failure_when_a_kernel_that_means_nothing_ran_without_it_then_is_the_pat
 
 def test_failure_when_only_some_seeds_show_it_then_base_is_asked_for_longer_and_the_rates_are_told() -> None:
     patched = [of(PATCHED, 1, INTEGRITY), of(PATCHED, 2), of(PATCHED, 3)]
-    wanted = wanted_on_base([*(of(BASE, seed) for seed in (1, 2, 3)), *patched])
-    assert [each.seed for each in wanted] == [4, 5, 6, 7, 8, 9]
+    wanted = wanted_before_blame([*(of(BASE, seed) for seed in (1, 2, 3)), *patched])
+    assert [each.seed for each in wanted] == [4, 5, 6]
+    assert wanted_before_blame([*(of(BASE, seed) for seed in (1, 2, 3)), *patched], in_a_hurry=True) == ()
+    wanted = wanted_before_blame([*(of(BASE, seed) for seed in range(1, 7)), *patched])
+    assert [each.seed for each in wanted] == [7, 8, 9]
+    assert wanted_before_blame([*(of(BASE, seed) for seed in range(1, 7)), of(BASE, 7, INTEGRITY), *patched]) == ()
     (finding,) = find_all([*(of(BASE, seed) for seed in range(1, 10)), *patched], ())
     assert finding.blamed
     assert finding.title == "a wrong page (0 of 9 trials fail so on base, 1 of 3 with the patch)"
@@ -107,36 +112,54 @@ def test_chance_of_any_counts_is_a_probability(failed: int, runs: int, failed_on
     assert 0.0 <= chance_of(failed, runs, failed_on_base, runs_on_base) <= 1.0
 
 
-def seeds(specs: tuple[TrialSpec, ...]) -> list[int]:
-    assert all(wanted.kernel is BASE for wanted in specs)
-    return [wanted.seed for wanted in specs]
+def seeds(specs: tuple[TrialSpec, ...], kernel: KernelRole = BASE) -> list[int]:
+    return [wanted.seed for wanted in specs if wanted.kernel is kernel]
 
 
-def test_wanted_on_base_when_nothing_failed_then_nothing() -> None:
-    assert wanted_on_base([of(BASE, 1), of(PATCHED, 1)]) == ()
+def test_wanted_before_blame_when_nothing_failed_then_nothing() -> None:
+    assert wanted_before_blame([of(BASE, 1), of(PATCHED, 1)]) == ()
 
 
-def test_wanted_on_base_when_base_ran_thrice_without_it_then_nothing() -> None:
-    assert wanted_on_base([of(BASE, 1), of(BASE, 2), of(BASE, 3), of(PATCHED, 2, splat())]) == ()
+def test_wanted_before_blame_when_base_ran_thrice_without_it_then_patched_has_to_show_it_again() -> None:
+    trials = [of(BASE, 1), of(BASE, 2), of(BASE, 3), of(PATCHED, 2, splat())]
+    assert (seeds(wanted_before_blame(trials)), seeds(wanted_before_blame(trials), PATCHED)) == ([], [1, 3])
+    assert wanted_before_blame([*trials, of(PATCHED, 1, splat()), of(PATCHED, 3, splat())]) == ()
 
 
-def test_wanted_on_base_when_base_shows_it_then_nothing() -> None:
-    assert wanted_on_base([of(BASE, 1, splat()), of(PATCHED, 2, splat())]) == ()
+def test_wanted_before_blame_when_patched_hung_then_it_is_not_asked_for_more_of_that() -> None:
+    hang = Check(name="hang", status=Status.FAIL, message="the guest hung, twice")
+    assert wanted_before_blame([of(BASE, 1), of(BASE, 2), of(BASE, 3), of(PATCHED, 2, hang)]) == ()
 
 
-def test_wanted_on_base_when_base_was_lost_with_that_seed_then_that_seed_and_others() -> None:
+def test_wanted_before_blame_when_base_shows_it_then_nothing() -> None:
+    assert wanted_before_blame([of(BASE, 1, splat()), of(PATCHED, 2, splat())]) == ()
+
+
+def test_wanted_before_blame_when_base_was_lost_with_that_seed_then_that_seed_and_others() -> None:
     trials = [of(BASE, 1), of(BASE, 2, status=Status.ERROR), of(PATCHED, 2, splat())]
-    assert seeds(wanted_on_base(trials)) == [2, 3]
+    assert seeds(wanted_before_blame(trials)) == [2, 3]
 
 
-def test_wanted_on_base_when_two_failures_are_in_one_place_then_each_trial_once() -> None:
+def test_wanted_before_blame_when_two_failures_are_in_one_place_then_each_trial_once() -> None:
     trials = [of(BASE, 1), of(PATCHED, 1, splat()), of(PATCHED, 1, SELFTEST)]
-    assert seeds(wanted_on_base(trials)) == [2, 3]
+    assert seeds(wanted_before_blame(trials)) == seeds(wanted_before_blame(trials), PATCHED) == [2, 3]
 
 
-@given(st.sets(st.integers(1, 6)), st.sets(st.integers(1, 6), min_size=1), st.integers(1, 6))
-def test_wanted_on_base_when_run_then_nothing_more_is_wanted(base: set[int], patched: set[int], number: int) -> None:
+@given(
+    base=st.sets(st.integers(1, 6)),
+    patched=st.sets(st.integers(1, 6), min_size=1),
+    in_a_hurry=st.booleans(),
+    always=st.booleans(),
+)
+def test_wanted_before_blame_when_run_then_it_comes_to_an_end(
+    *, base: set[int], patched: set[int], in_a_hurry: bool, always: bool
+) -> None:
     trials = [of(BASE, seed) for seed in base] + [of(PATCHED, seed, splat()) for seed in patched]
-    more = [trial(wanted, status=Status.PASS) for wanted in wanted_on_base(trials, confirmations=number)]
-    assert wanted_on_base([*trials, *more], confirmations=number) == ()
-    assert patched <= base | {each.spec.seed for each in more}
+    for _ in range(5):
+        wanted = wanted_before_blame(trials, in_a_hurry=in_a_hurry)
+        shown = [splat()] if always else []
+        trials += [of(each.kernel, each.seed, *(shown if each.kernel is PATCHED else [])) for each in wanted]
+    assert wanted_before_blame(trials, in_a_hurry=in_a_hurry) == ()
+    specs = [trial.spec for trial in trials]
+    assert len(set(specs)) == len(specs)
+    assert patched <= {spec.seed for spec in specs if spec.kernel is BASE}

@@ -49,6 +49,21 @@ def test_three_live_seeds_that_are_all_worse_leave_the_run_open_and_no_pass() ->
     assert (overlapping.change, overlapping.suspect) == (Change.UNCLEAR, False)
 
 
+@pytest.mark.parametrize("base", [[1000, 1000, 1010, 1020, 1030, 1040], [1000 + seed for seed in range(12)]])
+def test_live_seeds_that_are_all_worse_are_suspect_also_with_ties_and_where_others_take_the_level(
+    base: list[float],
+) -> None:
+    names = [f"down{number}" for number in range(400)]
+    many = (scenario(metrics=tuple(metric(name, Direction.DOWN) for name in names)),)
+    trials = []
+    for seed, value in enumerate(base, 1):
+        same = dict.fromkeys(names, value)
+        trials.append(dataclasses.replace(live("base", seed, value), metrics=same))
+        trials.append(dataclasses.replace(live("patched", seed, value), metrics={**same, "down7": 3 * value}))
+    (bad,) = [change for change in compare(many, trials) if change.metric == "down7"]
+    assert bad.change is Change.REGRESSED or bad.suspect
+
+
 def test_live_seeds_that_are_worse_by_less_than_matters_are_not_suspect() -> None:
     assert not judged([1000, 1001, 1002], [1003, 1004, 1005]).suspect
 

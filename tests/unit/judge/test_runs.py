@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.judge.runs import TWO_BASES, compare_runs, counts
 from orchestrator.model.comparison import RunComparison
+from orchestrator.model.repeat import Repeat
 from orchestrator.model.run import RunRecord
 from orchestrator.model.trial import Check, Status, TrialResult
 from orchestrator.model.verdict import Change
@@ -63,6 +64,14 @@ def test_patched_kernels_are_compared_where_base_s_trials_are_the_same() -> None
         each.change is not None and each.change.change is Change.CHANGED for each in found.metrics
     )
     assert decode(RunComparison, encode(found)) == found
+
+
+def test_patched_kernels_are_ranked_where_one_run_s_trials_did_not_repeat() -> None:
+    wandering = dataclasses.replace(
+        run(trials(A2_BASE)), repeat=Repeat(trial="x", digests=("a", "b"), difference="the console")
+    )
+    found = compare_runs(run(trials(A2_V5)), wandering)
+    assert only(found, "written_back@node1") is Change.UNCLEAR, "three ranks a side prove no move"
 
 
 def test_a_run_against_itself_has_nothing_that_differs() -> None:

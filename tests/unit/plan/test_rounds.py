@@ -15,7 +15,7 @@ from orchestrator.errors import Cancelled, InfraError
 from orchestrator.host.deadline import Cancellation
 from orchestrator.host.steps import Steps
 from orchestrator.judge.compare import compare
-from orchestrator.judge.findings import CONFIRMATIONS
+from orchestrator.judge.findings import CONFIRMATIONS, CONFIRMATIONS_OF_SOME
 from orchestrator.kernels import Kernels
 from orchestrator.laboratory import Laboratory
 from orchestrator.model.kernel import KernelRole
@@ -156,8 +156,22 @@ def test_rounds_when_patched_fails_then_base_is_run_until_its_word_counts(
         return trial(spec, {"down": 1}, status=Status.FAIL, checks=[bad])
 
     done = rounds(laboratory(tried))
-    assert seeds_of(done, BASE) == list(range(1, CONFIRMATIONS + 1))
-    assert seeds_of(done, PATCHED) == [1]
+    assert seeds_of(done, BASE) == seeds_of(done, PATCHED) == list(range(1, CONFIRMATIONS + 1))
+
+
+def test_rounds_when_only_one_seed_of_patched_fails_then_base_is_run_longer_while_there_is_time(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    def tried(spec: TrialSpec, _: str) -> TrialResult:
+        bad = [Check(name="integrity", status=Status.FAIL, message="a wrong page")]
+        failed = spec.kernel is PATCHED and spec.seed == 1
+        return trial(spec, {"down": 1}, status=Status.FAIL if failed else Status.PASS, checks=bad if failed else [])
+
+    done = rounds(laboratory(tried))
+    assert seeds_of(done, BASE) == list(range(1, CONFIRMATIONS_OF_SOME + 1))
+    assert seeds_of(done, PATCHED) == list(range(1, CONFIRMATIONS + 1))
+    hurried = rounds(laboratory(tried, budget_s=1e-9))
+    assert seeds_of(hurried, BASE) == list(range(1, CONFIRMATIONS + 1))
 
 
 def test_rounds_when_base_is_perturbed_then_its_trials_stand_beside_all_of_base(
@@ -304,7 +318,24 @@ def test_rounds_when_no_trial_of_base_passes_then_it_is_said_that_nothing_shows_
     laboratory: Callable[..., FakeLaboratory],
 ) -> None:
     done = rounds(laboratory(lambda spec, _: trial(spec, status=Status.FAIL, message="it fails")))
-    assert (done.repeat, done.not_covered) == (None, (UNPROVEN,))
+    assert done.repeat is None
+    assert done.not_covered == (f"{UNPROVEN}: no trial of base passed, so that none was run twice",)
+
+
+def test_rounds_when_the_second_trial_is_lost_then_nothing_is_proven_and_pairs_stay_pairs(
+    laboratory: Callable[..., FakeLaboratory],
+) -> None:
+    def tried(spec: TrialSpec, part: str) -> TrialResult:
+        if part == "repeat":
+            return dataclasses.replace(trial(spec, status=Status.ERROR, message="lost the machine"), digest="")
+        return of(100, 300)(spec, part)
+
+    done = rounds(laboratory(tried, seeds=(1, 2, 3), perturbed=True))
+    assert done.repeat is None
+    assert done.not_covered == (
+        f"{UNPROVEN}: memcg-limit-two-node-base-s1 was run again, and left no record: lost the machine",
+    )
+    assert [null.name for null in done.null_builds] == ["perturbed"]
 
 
 def test_rounds_when_a_perturbed_base_fails_as_patched_does_then_base_is_not_asked(
@@ -316,7 +347,8 @@ def test_rounds_when_a_perturbed_base_fails_as_patched_does_then_base_is_not_ask
         bad = Check(name="integrity", status=Status.FAIL, message="a wrong page")
         return trial(spec, {"down": 1}, status=Status.FAIL, checks=[bad])
 
-    assert seeds_of(rounds(laboratory(tried, perturbed=True)), BASE) == [1]
+    done = rounds(laboratory(tried, perturbed=True))
+    assert seeds_of(done, BASE) == seeds_of(done, PATCHED) == [1]
 
 
 def test_rounds_when_a_run_is_resumed_then_what_is_done_is_not_done_again(
