@@ -29,6 +29,9 @@ KERNEL_LOG = "kernel log: "
 INVARIANT = "invariant "
 """How the names of the checks begin that :mod:`orchestrator.judge.invariants` makes; their messages name them again."""
 
+CELLS_AGAIN = 3
+"""In how many places patched has to show a failure again: a patch that fails in three of them has been seen to fail."""
+
 HANG = "hang"
 """How the check is named of a guest that did not come to its end, twice (orchestrator/trials.py)."""
 
@@ -89,32 +92,46 @@ def wanted_before_blame(
     For each failure that neither base nor one of ``perturbed`` has shown: base with the same seed, unless it came to an end
     with it, and with further seeds until :data:`CONFIRMATIONS` of its trials have come to an end there, or
     :data:`CONFIRMATIONS_OF_SOME` where patched itself does not always show it (not ``in_a_hurry``). And as many of patched,
-    which has to show it again, but for a hang: that was seen twice, and takes its time.
+    which has to show it again, in :data:`CELLS_AGAIN` cells; but not a hang: that was seen twice, and takes its time.
     """
     on_base, on_patched = _by_kernel(trials)
     evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
+    open_ones = [failure for failure in on_patched if not failure.blameless and not evidence.of(failure)]
+    ended_with = {failure.cell: _seeds_of(trials, KernelRole.PATCHED, failure.cell) for failure in open_ones}
+    again = [cell for cell, seeds in ended_with.items() if len(seeds) >= CONFIRMATIONS]
+    again += [failure.cell for failure in open_ones if failure.kind != HANG and failure.cell not in again]
     wanted: dict[TrialSpec, None] = {}
-    for failure in on_patched:
-        if failure.blameless or evidence.of(failure):
-            continue
-        ended_with = {trial.spec.seed for trial in _ended(trials, KernelRole.PATCHED, failure.cell)}
-        always = ended_with <= {other.trial.spec.seed for other in _seen(failure, on_patched)}
-        ended = {trial.spec.seed for trial in _ended(trials, KernelRole.BASE, failure.cell)}
-        step = (len(ended) // CONFIRMATIONS + 1) * CONFIRMATIONS
-        enough = CONFIRMATIONS if always or in_a_hurry else min(step, CONFIRMATIONS_OF_SOME)
-        tried = {trial.spec.seed for trial in trials if _cell(trial) == failure.cell}
-        asked = {spec.seed for spec in wanted if (spec.scenario, spec.topology) == failure.cell}
-        seeds = [] if failure.trial.spec.seed in ended | asked else [failure.trial.spec.seed]
-        new = (seed for seed in range(1, enough + len(tried) + 1) if seed not in ended | asked | {*seeds})
-        while len(ended | asked) + len(seeds) < enough:
-            seeds.append(next(new))
-        for seed in seeds:
-            wanted[dataclasses.replace(failure.trial.spec, kernel=KernelRole.BASE, seed=seed)] = None
-        if failure.kind != HANG:
-            again = [seed for seed in sorted(ended | {*seeds}) if seed not in ended_with]
-            for seed in again[: max(0, CONFIRMATIONS - len(ended_with))]:
-                wanted[dataclasses.replace(failure.trial.spec, seed=seed)] = None
+    for failure in open_ones:
+        always = ended_with[failure.cell] <= {other.trial.spec.seed for other in _seen(failure, on_patched)}
+        asked = [spec.seed for spec in wanted if spec.kernel is KernelRole.BASE and _place(spec) == failure.cell]
+        seeds = _seeds_on_base(failure, trials, asked, in_a_hurry=always or in_a_hurry)
+        specs = [dataclasses.replace(failure.trial.spec, kernel=KernelRole.BASE, seed=seed) for seed in seeds]
+        if failure.kind != HANG and failure.cell in list(dict.fromkeys(again))[:CELLS_AGAIN]:
+            there = {*_seeds_of(trials, KernelRole.BASE, failure.cell), *asked, *seeds} - ended_with[failure.cell]
+            left = max(0, CONFIRMATIONS - len(ended_with[failure.cell]))
+            specs += [dataclasses.replace(failure.trial.spec, seed=seed) for seed in sorted(there)[:left]]
+        wanted |= dict.fromkeys(specs)
     return tuple(wanted)
+
+
+def _seeds_on_base(
+    failure: _Failure, trials: Sequence[TrialResult], asked: Sequence[int], *, in_a_hurry: bool
+) -> list[int]:
+    """Return the seeds that base is to be run with for a failure, beside those that are ``asked`` for already."""
+    ended = _seeds_of(trials, KernelRole.BASE, failure.cell)
+    step = (len(ended) // CONFIRMATIONS + 1) * CONFIRMATIONS
+    enough = CONFIRMATIONS if in_a_hurry else min(step, CONFIRMATIONS_OF_SOME)
+    there = {*ended, *asked}
+    tried = {trial.spec.seed for trial in trials if _cell(trial) == failure.cell}
+    seeds = [] if failure.trial.spec.seed in there else [failure.trial.spec.seed]
+    new = (seed for seed in range(1, enough + len(tried) + 1) if seed not in {*there, *seeds})
+    while len(there) + len(seeds) < enough:
+        seeds.append(next(new))
+    return seeds
+
+
+def _seeds_of(trials: Sequence[TrialResult], kernel: KernelRole, cell: tuple[str, str]) -> set[int]:
+    return {trial.spec.seed for trial in _ended(trials, kernel, cell)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +330,11 @@ def _ended(trials: Sequence[TrialResult], kernel: KernelRole, cell: tuple[str, s
 
 
 def _cell(trial: TrialResult) -> tuple[str, str]:
-    return trial.spec.scenario, trial.spec.topology
+    return _place(trial.spec)
+
+
+def _place(spec: TrialSpec) -> tuple[str, str]:
+    return spec.scenario, spec.topology
 
 
 def _finding(failure: _Failure, *, blamed: bool, remark: str = "") -> Finding:

@@ -126,6 +126,21 @@ def test_wanted_before_blame_when_base_ran_thrice_without_it_then_patched_has_to
     assert wanted_before_blame([*trials, of(PATCHED, 1, splat()), of(PATCHED, 3, splat())]) == ()
 
 
+def test_wanted_before_blame_when_patched_fails_everywhere_then_it_has_to_show_that_again_in_three_places_only() -> (
+    None
+):
+    names = [f"scenario-{number}" for number in range(8)]
+    trials = [trial(spec(BASE, seed, scenario=name)) for name in names for seed in (1, 2, 3)]
+    trials += [
+        trial(spec(PATCHED, 1, scenario=name), status=Status.FAIL, message="", checks=(INTEGRITY,)) for name in names
+    ]
+    wanted = wanted_before_blame(trials)
+    assert {each.scenario for each in wanted} == set(names[:3])
+    assert {each.kernel for each in wanted} == {PATCHED}
+    more = [trial(each, status=Status.FAIL, message="", checks=(INTEGRITY,)) for each in wanted]
+    assert wanted_before_blame([*trials, *more]) == ()
+
+
 def test_wanted_before_blame_when_patched_hung_then_it_is_not_asked_for_more_of_that() -> None:
     hang = Check(name="hang", status=Status.FAIL, message="the guest hung, twice")
     assert wanted_before_blame([of(BASE, 1), of(BASE, 2), of(BASE, 3), of(PATCHED, 2, hang)]) == ()
