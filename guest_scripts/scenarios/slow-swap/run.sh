@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 
 # shellcheck disable=SC2034  # read by measured_files
-OWN_FILES="/run/under_writeback /run/waited_for_writes"
+OWN_FILES=/run/under_writeback
 
 setup() {
 	# page-cluster 3: reading back is 8 pages a request, or it would take a latency a page.
@@ -13,13 +13,6 @@ setup() {
 }
 
 # No sample: a sample is taken at rest, and the device still writes.
-hook_pushed() {
-	under_writeback=$(awk '$1 == "nr_writeback" {print $2}' /proc/vmstat)
-	echo "$under_writeback" >/run/under_writeback
-	waited=0
-	# A fast device has ended its writes by now: that says nothing.
-	[ "$under_writeback" -gt 0 ] || [ "$SWAP_LATENCY_NS" -lt 1000000 ] || waited=1
-	echo $waited >/run/waited_for_writes
-}
+hook_pushed() { awk '$1 == "nr_writeback" {print $2}' /proc/vmstat >/run/under_writeback; }
 
 hook_drop() { reclaim load 8M; }

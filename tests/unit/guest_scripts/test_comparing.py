@@ -197,15 +197,3 @@ hook_enough
     assert compressor.read_text() == "lzo\n"
     assert guest.read("run/compressors_there") == "3\n"
     assert guest.read("run/compressors_used") == "2\n"
-
-
-@pytest.mark.parametrize(
-    ("under_writeback", "latency_ns", "waited"), [(7, 3000000, 0), (0, 3000000, 1), (0, 20000, 0), (7, 20000, 0)]
-)
-def test_slow_swap_when_no_write_is_under_way_then_only_a_slow_device_was_waited_for(
-    guest: GuestRoot, under_writeback: int, latency_ns: int, waited: int
-) -> None:
-    guest.write("proc/vmstat", f"nr_writeback {under_writeback}\nnr_writeback_temp 9\n")
-    assert guest.run(f"{scenario(guest, 'slow-swap')}SWAP_LATENCY_NS={latency_ns}\nhook_pushed").returncode == 0
-    assert guest.read("run/under_writeback") == f"{under_writeback}\n"
-    assert guest.read("run/waited_for_writes") == f"{waited}\n"
