@@ -107,7 +107,7 @@ class Rounds:
             if left_s > 0 and self._another_null_build(trials):
                 continue
             look = self._next_look(trials, left_s)
-            beside = [trial for build in self._chance.builds() for trial in with_reach_beside(build.trials, trials)]
+            beside = with_reach_beside([build.trials for build in self._chance.builds()], trials)
             confirming = wanted_before_blame(trials, beside, in_a_hurry=left_s <= 0)
             specs = [*confirming, *(spec for more in look.wanted for spec in self._pairs_of(more))]
             wanted = [spec for spec in dict.fromkeys(specs) if spec not in self._planned]

@@ -135,7 +135,7 @@ def decide(
     wanted = set(planned)
     records = {trial.spec: trial for trial in trials if trial.spec in wanted}
     judged = tuple(records.values())
-    beside = [trial for build in null_builds for trial in with_reach_beside(build.trials, judged)]
+    beside = with_reach_beside([build.trials for build in null_builds], judged)
     case = _Case(
         planned=tuple(dict.fromkeys(planned)),
         trials=records,

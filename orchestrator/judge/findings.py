@@ -77,7 +77,7 @@ def find_all(
     ``perturbed`` are trials of kernels that differ from base without meaning anything, whatever their role.
     """
     on_base, on_patched = _by_kernel(trials)
-    evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
+    evidence = _evidence(trials, on_base, perturbed)
     findings = [finding_on_fault(fault) for fault in faults]
     findings += [_on_patched(failure, on_patched, evidence) for failure in _once(on_patched)]
     findings += [_on_base(failure, on_patched) for failure in _once(on_base) if not failure.blameless]
@@ -95,18 +95,20 @@ def wanted_before_blame(
     which has to show it again, in :data:`CELLS_AGAIN` cells; but not a hang: that was seen twice, and takes its time.
     """
     on_base, on_patched = _by_kernel(trials)
-    evidence = _Evidence(trials=trials, on_base=on_base, perturbed=perturbed)
+    evidence = _evidence(trials, on_base, perturbed)
     open_ones = [failure for failure in on_patched if not failure.blameless and not evidence.of(failure)]
     ended_with = {failure.cell: _seeds_of(trials, KernelRole.PATCHED, failure.cell) for failure in open_ones}
-    again = [cell for cell, seeds in ended_with.items() if len(seeds) >= CONFIRMATIONS]
-    again += [failure.cell for failure in open_ones if failure.kind != HANG and failure.cell not in again]
+    shown = [cell for cell, seeds in ended_with.items() if len(seeds) >= CONFIRMATIONS]
+    again = list(dict.fromkeys([*shown, *(failure.cell for failure in open_ones if failure.kind != HANG)]))[
+        :CELLS_AGAIN
+    ]
     wanted: dict[TrialSpec, None] = {}
     for failure in open_ones:
         always = ended_with[failure.cell] <= {other.trial.spec.seed for other in _seen(failure, on_patched)}
         asked = [spec.seed for spec in wanted if spec.kernel is KernelRole.BASE and _place(spec) == failure.cell]
         seeds = _seeds_on_base(failure, trials, asked, in_a_hurry=always or in_a_hurry)
         specs = [dataclasses.replace(failure.trial.spec, kernel=KernelRole.BASE, seed=seed) for seed in seeds]
-        if failure.kind != HANG and failure.cell in list(dict.fromkeys(again))[:CELLS_AGAIN]:
+        if failure.kind != HANG and failure.cell in again:
             there = {*_seeds_of(trials, KernelRole.BASE, failure.cell), *asked, *seeds} - ended_with[failure.cell]
             left = max(0, CONFIRMATIONS - len(ended_with[failure.cell]))
             specs += [dataclasses.replace(failure.trial.spec, seed=seed) for seed in sorted(there)[:left]]
@@ -151,21 +153,28 @@ class Blame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Evidence:
-    """What base did, and kernels that differ from it without meaning anything."""
+    """What base did, and kernels that differ from it without meaning anything: their trials, and what failed in them."""
 
     trials: Sequence[TrialResult]
     on_base: Sequence[_Failure]
     perturbed: Sequence[TrialResult] = ()
+    on_perturbed: Sequence[_Failure] = ()
 
     def of(self, failure: _Failure) -> list[_Failure]:
         """Return where the failure was seen without the patch."""
-        beside = [other for trial in self.perturbed for other in _failures_of(trial)]
-        return _seen(failure, [*self.on_base, *beside])
+        return _seen(failure, [*self.on_base, *self.on_perturbed])
 
     def runs(self, cell: tuple[str, str]) -> int:
         """Return how many trials without the patch came to an end in a cell."""
         beside = [trial for trial in self.perturbed if _cell(trial) == cell and trial.status in _CAME_TO_AN_END]
         return len(_ended(self.trials, KernelRole.BASE, cell)) + len(beside)
+
+
+def _evidence(
+    trials: Sequence[TrialResult], on_base: Sequence[_Failure], perturbed: Sequence[TrialResult] = ()
+) -> _Evidence:
+    beside = [failure for trial in perturbed for failure in _failures_of(trial)]
+    return _Evidence(trials=trials, on_base=on_base, perturbed=perturbed, on_perturbed=beside)
 
 
 def _by_kernel(trials: Sequence[TrialResult]) -> tuple[list[_Failure], list[_Failure]]:
@@ -180,7 +189,7 @@ def _by_kernel(trials: Sequence[TrialResult]) -> tuple[list[_Failure], list[_Fai
 def blames(trials: Sequence[TrialResult]) -> tuple[Blame, ...]:
     """Return what :func:`find_all` blames on the patch by ``trials`` alone, with all the trials that show it."""
     on_base, on_patched = _by_kernel(trials)
-    evidence = _Evidence(trials=trials, on_base=on_base)
+    evidence = _evidence(trials, on_base)
     return tuple(
         _blame(failure, on_patched)
         for failure in _once(on_patched)

@@ -8,7 +8,7 @@ kernel.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orchestrator.model.kernel import KernelRole
 from orchestrator.model.trial import Check, Status, TrialResult
@@ -27,10 +27,10 @@ def with_reach(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     return tuple(_blamed(trial) if trial.spec in reached and _only_unreached(trial) else trial for trial in trials)
 
 
-def with_reach_beside(trials: Sequence[TrialResult], base: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
-    """Return trials of a kernel that stands where patched does, judged against ``base`` as :func:`with_reach` has it."""
+def with_reach_beside(kernels: Iterable[Sequence[TrialResult]], base: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
+    """Return the trials of kernels that stand where patched does, judged against ``base`` as :func:`with_reach` has it."""
     of_base = [trial for trial in base if trial.spec.kernel is KernelRole.BASE]
-    return with_reach([*of_base, *trials])[len(of_base) :]
+    return tuple(trial for trials in kernels for trial in with_reach([*of_base, *trials])[len(of_base) :])
 
 
 def missed_by_chance(trials: Sequence[TrialResult]) -> tuple[str, ...]:

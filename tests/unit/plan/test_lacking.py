@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
-from orchestrator.config.catalog import architecture, topologies
-from orchestrator.config.scenarios import scenarios
-from orchestrator.guest.image import GuestImage
-from orchestrator.machine.argv import Accelerator
-from orchestrator.machine.gate import Gate
 from orchestrator.trials import Parts
+from tests.unit.plan.test_parts import bare_parts
 from tests.unit.record_builder import BASE, PATCHED, build, spec
 
 
 def parts(release: str, *symbols: str) -> Parts:
-    return Parts(
+    return dataclasses.replace(
+        bare_parts(),
         builds={role: dataclasses.replace(build(role), release=release) for role in (BASE, PATCHED)},
-        image=GuestImage(data=b"image", key="6" * 64),
-        gate=Gate(library=Path("/gate.so"), key="7" * 64),
-        probes={},
-        architecture=architecture(),
-        scenarios=scenarios(),
-        topologies=topologies(),
-        qemu="QEMU emulator version 7.2.22",
-        accelerator=Accelerator.TCG,
         symbols={role: frozenset(symbols) for role in (BASE, PATCHED)},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ NAMES = scenarios()["selftests"].selftests
 ALL = Selftests(programs={name: name.encode() for name in NAMES})
 
 
-def parts(patched: Selftests) -> Parts:
+def bare_parts() -> Parts:
     return Parts(
         builds={role: build(role) for role in (BASE, PATCHED)},
         image=GuestImage(data=b"image", key="6" * 64),
@@ -30,8 +31,11 @@ def parts(patched: Selftests) -> Parts:
         topologies=topologies(),
         qemu="QEMU emulator version 7.2.22",
         accelerator=Accelerator.TCG,
-        selftests={BASE: ALL, PATCHED: patched},
     )
+
+
+def parts(patched: Selftests) -> Parts:
+    return dataclasses.replace(bare_parts(), selftests={BASE: ALL, PATCHED: patched})
 
 
 def test_selftests_of_when_the_scenario_runs_them_then_have_the_programs_names() -> None:
